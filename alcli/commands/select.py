@@ -1,0 +1,166 @@
+"""`alcli select`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from alcli.commands._call import Call, Device, DryRun, Seed, Workers
+from alcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from alcli.selection import SelectionReport
+
+_STDOUT = Path("-")
+
+
+def select(
+    call: Call,
+    *,
+    strategy: Annotated[
+        str, typer.Option("--strategy", "-s", help="How to rank; --list shows all.")
+    ] = "margin",
+    k: Annotated[
+        str, typer.Option("-k", metavar="N|P%", help="Images to select, or a share of the pool.")
+    ] = "100",
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", "-O", metavar="KEY=VALUE", help="The strategy's own; repeatable."),
+    ] = None,
+    order: Annotated[
+        str | None, typer.Option(help="uncertain or confident, where a strategy has both.")
+    ] = None,
+    stochastic: Annotated[
+        str | None, typer.Option(metavar="power|softmax|softrank", help="Draw by score, for variety.")
+    ] = None,
+    beta: Annotated[
+        float, typer.Option(help="With --stochastic: how closely the draw follows the scores.")
+    ] = 1.0,
+    per_class: Annotated[
+        int | None, typer.Option(metavar="N", help="At most N of each predicted class.")
+    ] = None,
+    audit: Annotated[
+        str,
+        typer.Option(metavar="P%", help="This share is drawn at random, to estimate accuracy without bias."),
+    ] = "0%",
+    blind: Annotated[bool, typer.Option("--blind", help="Leave the model's guesses out.")] = False,
+    add: Annotated[bool, typer.Option("--add", help="Select a further batch while a round is open.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Withdraw what is out and select anew.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE|-", help="Write the list here.")
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", metavar="csv|jsonl|parquet", help="Of --output; default by extension."),
+    ] = None,
+    csv_safe: Annotated[bool, typer.Option(help="Quote cells that a spreadsheet would run.")] = True,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Show every strategy: what it needs and costs.")
+    ] = False,
+    dry_run: DryRun = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    workers: Workers = None,
+) -> None:
+    """Rank the pool and record the images to label next as a round."""
+    if list_:
+        _show_strategies(call)
+        return
+    from alcli import exporters, selection
+    from alcli.request import Request
+
+    _check_output(call, output)
+    written_as = exporters.format_of(None if output in (None, _STDOUT) else output, format_)
+    options = _options(option or [])
+    request = Request(strategy, k, options, seed, order, stochastic, beta, per_class, audit, blind)
+    settings = selection.Settings(add, replace, csv_safe, dry_run, device, workers)
+    report = selection.select(call.project, request, settings=settings, progress=call.progress)
+    _speak(call, report, dry_run=dry_run)
+    if output == _STDOUT:
+        exporters.write(report.table, sys.stdout.buffer, written_as, csv_safe=csv_safe)
+        sys.stdout.buffer.flush()  # a closed pipe is found out here, not when the program ends
+    elif output and not dry_run:
+        exporters.save(report.table, output, written_as, csv_safe=csv_safe)
+    elif not (output or dry_run or call.json):
+        typer.echo(report.path)
+
+
+def _speak(call: Call, report: SelectionReport, *, dry_run: bool) -> None:
+    """Say what was selected."""
+    order = f", most {report.order} first" if report.order else ""
+    audit = f", {report.audit} of them drawn at random for the audit" if report.audit else ""
+    what = f"{report.images} of {report.queryable} queryable images by {report.strategy}{order}{audit}"
+    withdrawn = f"; {report.withdrawn} images that were out are withdrawn" if report.withdrawn else ""
+    if report.repeated:
+        call.say(f"round {report.round} is open, this is its selection: {what}")
+    else:
+        call.say(f"round {report.round}{' would be' if dry_run else ''}: {what}{withdrawn}")
+    summary = {field.name: getattr(report, field.name) for field in dataclasses.fields(report)}
+    del summary["table"]
+    call.result(**{**summary, "path": str(report.path), "dry_run": dry_run})
+
+
+def _check_output(call: Call, output: Path | None) -> None:
+    """Refuse an output that would mix with the summary, or take the place of alcli's own files."""
+    if output is None:
+        return
+    if output == _STDOUT:
+        if call.json:
+            raise UsageError(
+                "--json and --output - both write to standard output", hint="--output FILE --json"
+            )
+        return
+    place = output.resolve()
+    if output.is_dir():
+        raise UsageError(f"--output {output} is a folder", hint=f"--output {output / 'selection.csv'}")
+    if place == call.project.manifest.resolve() or place.is_relative_to(call.project.home.resolve()):
+        raise UsageError(f"--output {output} is one of alcli's own files", hint="choose another place")
+
+
+def _options(given: list[str]) -> dict[str, str]:
+    """Read `key=value` pairs."""
+    options: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise UsageError(
+                f"--option {text} is not KEY=VALUE", hint="alcli select --list shows each strategy's own"
+            )
+        if name in options:
+            raise UsageError(f"--option {name} is given twice")
+        options[name] = value
+    return options
+
+
+def _show_strategies(call: Call) -> None:
+    """Show a table of every strategy on standard output."""
+    from alcli import ranking
+
+    rows = [_described(name) for name in ranking.strategies()]
+    if call.json:
+        call.result(strategies=rows)
+        return
+    header = {name: name for name in rows[0]}
+    shown = [{**row, "options": json.dumps(row["options"])[1:-1].replace('"', "")} for row in rows]
+    widths = {name: max(len(row[name]) for row in [header, *shown]) for name in header}
+    for row in [header, *shown]:
+        typer.echo("  ".join(row[name].ljust(width) for name, width in widths.items()).rstrip())
+
+
+def _described(name: str) -> dict[str, Any]:
+    from alcli import ranking
+
+    strategy = ranking.find(name)
+    return {
+        "name": strategy.name,
+        "needs": strategy.needs,
+        "cost": strategy.cost,
+        "options": {option.name: option.default for option in strategy.options.values()},
+        "summary": strategy.summary,
+        "source": strategy.paper,
+    }

@@ -1,0 +1,110 @@
+"""What people see, all of it on standard error; standard output carries data only.
+
+Names of files and classes are printed as text, never as Rich markup: `cats[bold].jpg` stays as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from alcli.errors import AlcliError
+from alcli.progress import Advance
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PLAIN_EVERY_S = 30.0
+_SHOWN = 10
+
+
+def listen(*, quiet: bool, verbose: bool) -> None:
+    """Send the program's log to standard error: warnings, notes unless `quiet`, details if `verbose`."""
+    logger = logging.getLogger("alcli")
+    logger.handlers = [_Handler()]
+    logger.propagate = False
+    logger.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+
+
+class _Handler(logging.Handler):
+    """Writes to whatever standard error is now; tests replace it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        prefix = "warning: " if record.levelno >= logging.WARNING else ""
+        _write(f"{prefix}{text}")
+
+
+def error(failure: AlcliError) -> None:
+    """Show a failure: what it is, the first ten things concerned, and what to do."""
+    _write(f"error: {failure.message}")
+    for line in failure.details[:_SHOWN]:
+        _write(f"  {line}")
+    if len(failure.details) > _SHOWN:
+        _write(f"  … and {len(failure.details) - _SHOWN} more")
+    if failure.hint:
+        _write(f"hint: {failure.hint}")
+
+
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Show a small table; columns after the first are numbers, to the right."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for number, name in enumerate(header):
+        shown.add_column(Text(name), justify="right" if number else "left")
+    for row in rows:
+        shown.add_row(*[Text(cell) for cell in row])
+    stderr().print(shown)
+
+
+def stderr() -> Console:
+    """Return a Rich console on standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@contextlib.contextmanager
+def progress(stage: str, total: int) -> Iterator[Advance]:
+    """Show how far a stage is: a bar on a terminal, else a plain line every 30 seconds."""
+    quiet = logging.getLogger("alcli").level > logging.INFO
+    if quiet or not sys.stderr.isatty():
+        yield _plain(stage, total, quiet=quiet)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[note]}", markup=False), console=stderr(), transient=True) as bars:
+        task = bars.add_task(stage, total=total, note="")
+
+        def advance(count: int = 1, note: str = "") -> None:
+            bars.update(task, advance=count, note=note)
+
+        yield advance
+
+
+def _plain(stage: str, total: int, *, quiet: bool) -> Advance:
+    done, began = 0, time.monotonic()
+    spoke = began
+
+    def advance(count: int = 1, note: str = "") -> None:
+        nonlocal done, spoke
+        done += count
+        now = time.monotonic()
+        if not quiet and now - spoke >= PLAIN_EVERY_S and done:
+            left_s = (now - began) / done * (total - done)
+            _write(f"{stage}: {done} of {total}, {left_s:.0f} s left{', ' if note else ''}{note}")
+            spoke = now
+
+    return advance
+
+
+def _write(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,225 @@
+"""Signals from a user's own model: a Parquet file with the columns that `score` would save.
+
+One row per image, keyed by `alcli_id` or `file_name`. A vector is a list column; `mc_probabilities` is a list
+of m lists. The file is read batch by batch, so its size does not matter.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from alcli import __version__, files, identity, ledger, manifest as manifests, models, uncertainty
+from alcli.errors import InputRejected
+from alcli.manifest import Manifest
+from alcli.project import Project
+from alcli.signals import ROWS_PER_PART, Part, SignalStore
+
+logger = logging.getLogger("alcli")
+
+# Axes of one row, and the type it is kept in.
+_KNOWN: dict[str, tuple[int, str]] = {
+    "probabilities": (1, "float32"),
+    "embeddings": (1, "float16"),
+    "triplet_embeddings": (1, "float16"),
+    "mc_probabilities": (2, "float16"),
+    "confidence": (0, "float32"),
+    "margin": (0, "float32"),
+    "entropy": (0, "float32"),
+    "prediction": (0, "int32"),
+}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was taken in.
+
+    Attributes:
+        model: Id under which the signals are kept.
+        images: Images that have signals now.
+        missing: Readable images of the pool that the file does not have.
+        signals: Names of the signals.
+        unchanged: Whether the same file had been taken in before.
+    """
+
+    model: str
+    images: int
+    missing: int
+    signals: tuple[str, ...]
+    unchanged: bool = False
+
+
+def take_in(project: Project, path: Path, *, classes: Sequence[str] | None = None) -> Taken:
+    """Store the signals of a user's own model, after checking every row.
+
+    Args:
+        project: The pool.
+        path: The Parquet file.
+        classes: Class names in the order of the model's outputs; None takes the file's `alcli.classes`
+            metadata, or the manifest's order.
+
+    Raises:
+        InputRejected: The file is not Parquet, has no known signal, names an unknown image or one twice, or a
+            row is not finite, of another length than the others, or not a distribution. Nothing is changed.
+    """
+    with ledger.writing(project, "score"):
+        manifest = manifests.read(project.manifest)
+        reader = _Reader(path, manifest, classes)
+        identity_ = files.digest(files.file_digest(path), *reader.classes)
+        known = [record for record in models.all_models(project) if record.about.get("source") == identity_]
+        if known and known[-1].id == models.newest(project).id:
+            return _report(manifest, SignalStore(known[-1].signals(project)), known[-1].id, unchanged=True)
+        model_id = models.next_id(project, identity_)
+        store = SignalStore(project.signals / model_id)
+        shutil.rmtree(store.folder, ignore_errors=True)  # of a run that was killed before its model was recorded
+        try:
+            reader.save(store, model_id)
+        except BaseException:
+            shutil.rmtree(store.folder, ignore_errors=True)
+            raise
+        about = {
+            "schema": 1,
+            "id": model_id,
+            "kind": "external",
+            "source": identity_,
+            "classes": reader.classes,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "versions": {"alcli": __version__},
+        }
+        files.write_json(project.models / model_id / models.RECORD, about)
+    return _report(manifest, store, model_id)
+
+
+def _report(manifest: Manifest, store: SignalStore, model: str, *, unchanged: bool = False) -> Taken:
+    missing = int((store.locate(manifest.keys[manifest.readable]) < 0).sum())
+    if missing:
+        logger.warning("%d readable images of the pool have no signals in the file", missing)
+    return Taken(model, len(store.keys), missing, tuple(store.shapes), unchanged)
+
+
+class _Reader:
+    """Reads a file of outputs in batches and checks each."""
+
+    def __init__(self, path: Path, manifest: Manifest, classes: Sequence[str] | None) -> None:
+        self.path = path
+        self.manifest = manifest
+        try:
+            self.file = pq.ParquetFile(path)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise InputRejected(f"{path} is not a Parquet file: {error}") from error
+        names = self.file.schema_arrow.names
+        self.signals = [name for name in _KNOWN if name in names]
+        self.key = next((name for name in ("alcli_id", "file_name") if name in names), None)
+        if self.key is None or not self.signals:
+            raise InputRejected(
+                f"{path} needs alcli_id or file_name, and at least one of {', '.join(_KNOWN)}; it has "
+                f"{', '.join(names)}"
+            )
+        metadata = self.file.schema_arrow.metadata or {}
+        said = metadata.get(b"alcli.classes")
+        self.classes = list(classes or (json.loads(said) if said else manifest.classes))
+
+    def save(self, store: SignalStore, model: str) -> None:
+        """Check every row and append them all to `store`."""
+        seen: set[int] = set()
+        kinds: dict[str, dict[str, Any]] = {}
+        for keys, arrays in self._batches():
+            self._refuse_twice(keys, seen)
+            found = {name: {"shape": list(v.shape[1:]), "dtype": str(v.dtype)} for name, v in arrays.items()}
+            if not kinds:
+                kinds = found
+                store.create(model=model, transform=None, settings=None, signals=kinds)
+            if found != kinds:
+                raise InputRejected(f"{self.path}: rows differ in length: {found} after {kinds}")
+            unknown = np.full(len(keys), -1)
+            store.append(Part(keys, arrays, unknown, unknown, [None] * len(keys)))
+        if not kinds:
+            raise InputRejected(f"{self.path} has no rows")
+
+    def _batches(self) -> Iterator[tuple[NDArray[np.uint64], dict[str, NDArray[Any]]]]:
+        columns = [self.key, *self.signals]
+        for batch in self.file.iter_batches(batch_size=ROWS_PER_PART, columns=columns):
+            keys = self._keys(batch[self.key])
+            arrays = {name: self._array(name, batch[name], keys) for name in self.signals}
+            if "probabilities" in arrays:
+                arrays = {**uncertainty.scalars(arrays["probabilities"]), **arrays}
+            yield keys, arrays
+
+    def _keys(self, column: pa.Array) -> NDArray[np.uint64]:
+        values = [str(value) for value in column.to_pylist()]
+        ids = values if self.key == "alcli_id" else identity.alcli_ids(values)
+        try:
+            keys = identity.keys_of(pa.array(ids, pa.string()))
+        except ValueError as error:
+            raise InputRejected(f"{self.path}, column {self.key}: {error}") from error
+        unknown = ~np.isin(keys, self.manifest.keys)
+        if unknown.any():
+            raise InputRejected(
+                f"{self.path} names {int(unknown.sum())} images that the pool does not have",
+                hint="paths are relative to the pool, with / between folders",
+                details=[values[row] for row in np.flatnonzero(unknown)],
+            )
+        return keys
+
+    def _array(self, name: str, column: pa.Array, keys: NDArray[np.uint64]) -> NDArray[Any]:
+        axes, kind = _KNOWN[name]
+        try:
+            values = np.array(column.to_pylist(), dtype=np.float64)
+        except (ValueError, TypeError) as error:
+            raise InputRejected(f"{self.path}, column {name}: rows differ in length or are not numbers") from error
+        if values.ndim != axes + 1:
+            raise InputRejected(f"{self.path}, column {name}: {axes} axes a row are expected, not {values.ndim - 1}")
+        kept = values.astype(kind) if np.isfinite(values).all() else values
+        fine = np.isfinite(kept).reshape(len(kept), -1).all(axis=1)
+        if not fine.all():
+            raise InputRejected(
+                f"{self.path}: {name} is not finite in {int((~fine).sum())} rows",
+                details=self._names(keys[~fine]),
+            )
+        if name.endswith("probabilities"):
+            self._check_distribution(name, kept, keys)
+        return kept
+
+    def _check_distribution(self, name: str, values: NDArray[Any], keys: NDArray[np.uint64]) -> None:
+        width = values.shape[-1]
+        if width != len(self.classes):
+            raise InputRejected(
+                f"{self.path}: {name} has {width} classes, the pool has {len(self.classes)}",
+                hint="alcli score --from FILE --classes a,b,c names them in the model's order",
+            )
+        sums = values.sum(axis=-1, dtype=np.float64).reshape(len(values), -1)
+        wrong = (np.abs(sums - 1) > 1e-2).any(axis=1) | (values < 0).reshape(len(values), -1).any(axis=1)
+        if wrong.any():
+            raise InputRejected(
+                f"{self.path}: {name} of {int(wrong.sum())} rows are not in [0, 1] with sum 1",
+                hint="logits are not probabilities; apply a softmax first",
+                details=self._names(keys[wrong]),
+            )
+
+    def _refuse_twice(self, keys: NDArray[np.uint64], seen: set[int]) -> None:
+        twice = []
+        for key in keys.tolist():
+            if key in seen:
+                twice.append(key)
+            seen.add(key)
+        if twice:
+            raise InputRejected(
+                f"{self.path} has {len(twice)} images more than once",
+                details=self._names(np.array(twice, np.uint64)),
+            )
+
+    def _names(self, keys: NDArray[np.uint64]) -> list[str]:
+        rows = np.flatnonzero(np.isin(self.manifest.keys, keys))
+        return [str(name) for name in self.manifest.strings("file_name", rows)]
+

@@ -1,0 +1,158 @@
+"""Writing files so that a reader, or the next run after a power cut, sees all of a file or none of it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alcli.errors import CannotWrite
+
+_TEMPORARY = ".alcli-tmp-"  # ours beyond doubt: leftovers are removed from the pool too
+_FULL_OR_READ_ONLY = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EFBIG: "the file would be larger than allowed",
+    errno.EEXIST: "something else of this name is in the way",
+    errno.ENOTDIR: "something else of this name is in the way",
+    errno.EISDIR: "a folder of this name is in the way",
+}
+_CANNOT_FLUSH_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network file systems
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into an error that says what to do.
+
+    Raises:
+        CannotWrite: The disk under `path` is full, read-only or not ours to write.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL_OR_READ_ONLY:
+            raise
+        raise CannotWrite(
+            f"cannot write {path}: {_FULL_OR_READ_ONLY[error.errno]}",
+            hint="free some space, or keep alcli's files elsewhere with --state DIR",
+        ) from error
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success flush it to disk and rename it to `path`.
+
+    The folder is made if it is missing. On failure the temporary file is removed and `path` is untouched.
+
+    Raises:
+        CannotWrite: The disk is full or read-only.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex[:8]}-{path.name}")
+        try:
+            yield temporary
+            _flush(temporary)
+            move(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file within one disk, replacing `target`, so that a power cut does not undo it.
+
+    Raises:
+        CannotWrite: The folder is read-only.
+    """
+    with storage_errors(target):
+        source.replace(target)
+        try:
+            _flush(target.parent)
+        except OSError as error:
+            if error.errno not in _CANNOT_FLUSH_FOLDERS:
+                raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` to `path` as readable JSON, whole or not at all."""
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that `write_json` wrote."""
+    return json.loads(path.read_bytes())
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line to a log and flush it to disk; a torn last line is closed off first."""
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as log:
+            if log.tell():
+                log.seek(-1, os.SEEK_END)
+                torn = log.read(1) != b"\n"
+                log.write(b"\n" if torn else b"")
+            log.write(line.encode() + b"\n")
+            log.flush()
+            os.fsync(log.fileno())
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read a JSON-lines log; lines torn by a power cut are passed over."""
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_bytes().split(b"\n"):
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            if isinstance(record, dict):
+                records.append(record)
+    return records
+
+
+def digest(*parts: bytes | str) -> str:
+    """Return 16 hex digits of BLAKE2b over `parts`, each preceded by its length."""
+    state = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        state.update(len(data).to_bytes(8, "little"))
+        state.update(data)
+    return state.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return 16 hex digits of BLAKE2b of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that a killed run left in `folder`; only the holder of the lock may."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:  # a flat pool has millions; `glob` would be ten times slower
+            if entry.name.startswith(_TEMPORARY):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Ask the operating system to put `path`, a file or a folder, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

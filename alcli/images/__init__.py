@@ -1,0 +1,1 @@
+"""Images: finding them, decoding them, and bringing them to the shape a network takes."""

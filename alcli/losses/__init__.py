@@ -1,0 +1,1 @@
+"""Training losses, one file each; cross-entropy is torch's own."""

@@ -1,0 +1,64 @@
+"""The program: its subcommands, and the one place where a failure becomes an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from alcli import __version__, console
+from alcli.commands._call import as_command
+from alcli.commands.select import select
+from alcli.errors import AlcliError
+
+CLOSED_PIPE = 141
+
+
+class _Group(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AlcliError as failure:
+            console.error(failure)
+            raise typer.Exit(failure.exit_code) from None
+        except BrokenPipeError:
+            # Whoever read our output has what they wanted; what is still buffered goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(CLOSED_PIPE) from None
+
+
+app = typer.Typer(
+    name="alcli",
+    cls=_Group,
+    help="Which images to label next: active learning from the command line.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"alcli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+# The commands, in the order in which a newcomer meets them. Each helper adds its own line here.
+app.command("select")(as_command(select))
+
+
+def run() -> None:
+    """Run the program; the console script of the package."""
+    app()

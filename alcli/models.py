@@ -1,0 +1,70 @@
+"""The records of trained models: where they are, and what each says of itself. No weights are read here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alcli import files
+from alcli.errors import StepMissing
+from alcli.project import Project
+
+RECORD = "model.json"
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """A model's folder and the content of its `model.json`.
+
+    Attributes:
+        folder: `models/<id>`.
+        about: `id`, `kind` (`trained` or `external`), `classes` in model order, and for trained ones
+            `architecture`, `transform`, `seed`, `temperature`, `metrics`, `options`, `labels_digest`.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The model's id, such as `0003-9f2c41`."""
+        return str(self.about["id"])
+
+    @property
+    def external(self) -> bool:
+        """Whether the signals came from a user's own model, which alcli cannot run."""
+        return bool(self.about["kind"] == "external")
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names in the order of the model's outputs."""
+        return list(self.about["classes"])
+
+    def signals(self, project: Project) -> Path:
+        """Return the folder of this model's signals."""
+        return project.signals / self.id
+
+
+def all_models(project: Project) -> list[ModelRecord]:
+    """Return every finished model, oldest first."""
+    records = sorted(project.models.glob(f"[0-9]*/{RECORD}"))
+    return [ModelRecord(path.parent, files.read_json(path)) for path in records]
+
+
+def newest(project: Project) -> ModelRecord:
+    """Return the model made last.
+
+    Raises:
+        StepMissing: There is none; the hint says which command makes one.
+    """
+    records = all_models(project)
+    if not records:
+        raise StepMissing("no model has been trained on this pool yet", hint=project.command("train"))
+    return records[-1]
+
+
+def next_id(project: Project, identity: str) -> str:
+    """Return the id of the next model: its number, and the first digits of a digest of what makes it."""
+    numbers = [int(path.parent.name.split("-")[0]) for path in project.models.glob(f"[0-9]*/{RECORD}")]
+    return f"{max(numbers, default=0) + 1:04d}-{identity[:6]}"

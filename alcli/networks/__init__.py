@@ -1,0 +1,29 @@
+"""Networks: how they are built, where they run, how their weights are kept."""
+
+from __future__ import annotations
+
+from alcli.networks.backbones import check_architecture, default_dropout, default_transform, is_built_in
+from alcli.networks.devices import choose_device, choose_precision, to_input
+from alcli.networks.model import EMBEDDINGS, Blueprint, Classifier, Embedder, Model, Outputs, build
+from alcli.networks.weights import fit_backbone, load, read_weights, save
+
+__all__ = [
+    "EMBEDDINGS",
+    "Blueprint",
+    "Classifier",
+    "Embedder",
+    "Model",
+    "Outputs",
+    "build",
+    "check_architecture",
+    "choose_device",
+    "choose_precision",
+    "default_dropout",
+    "default_transform",
+    "fit_backbone",
+    "is_built_in",
+    "load",
+    "read_weights",
+    "save",
+    "to_input",
+]

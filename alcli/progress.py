@@ -1,0 +1,31 @@
+"""How a long step tells how far it is, without knowing who listens.
+
+A step takes `progress` and writes `with progress("scoring", total=n) as advance: ... advance(batch)`.
+The command line passes one that draws bars; a library user passes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+
+class Advance(Protocol):
+    """Tells that `count` more units are done, and what else there is to say, such as the loss."""
+
+    def __call__(self, count: int = 1, note: str = "") -> None: ...
+
+
+class Progress(Protocol):
+    """Opens one stage of `total` units."""
+
+    def __call__(self, stage: str, total: int) -> AbstractContextManager[Advance]: ...
+
+
+@contextlib.contextmanager
+def silent(stage: str, total: int) -> Iterator[Advance]:
+    """Listen to nothing."""
+    del stage, total
+    yield lambda count=1, note="": None

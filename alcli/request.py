@@ -1,0 +1,79 @@
+"""What a user asks `select` for, checked."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from alcli.errors import UsageError
+
+_NUMBER = re.compile(r"\d+")
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A selection as it is asked for. Two equal requests are the same question.
+
+    Attributes:
+        strategy: Its name on the command line.
+        k: Images to select: a number from 1, or a share of the queryable images such as `5%`, rounded up.
+        options: The strategy's own parameters, as given.
+        seed: Drives every random choice.
+        order: `uncertain` or `confident`, where the strategy has both; None is its own order.
+        stochastic: `power`, `softmax` or `softrank` to draw by score instead of taking the best.
+        beta: How closely such a draw follows the scores.
+        per_class: At most so many ranked images of each predicted class.
+        audit: Share of the k images that is drawn at random, `0%` to `100%`.
+        blind: Whether the model's guesses are left out.
+
+    Raises:
+        UsageError: `k`, `audit` or `per_class` is not as described.
+    """
+
+    strategy: str = "margin"
+    k: str = "100"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    order: str | None = None
+    stochastic: str | None = None
+    beta: float = 1.0
+    per_class: int | None = None
+    audit: str = "0%"
+    blind: bool = False
+
+    def __post_init__(self) -> None:
+        share = _share(self.k)
+        if not (share or _NUMBER.fullmatch(self.k)) or self.budget(100) < 1 or (share or 0) > 1:
+            raise UsageError(
+                f"-k {self.k} is neither a number of images from 1 nor a share of the pool above 0% up to 100%",
+                hint="-k 500, or -k 5%",
+            )
+        if _share(self.audit) is None or self.audits(1_000_000) > 1_000_000:
+            raise UsageError(f"--audit {self.audit} is not a share from 0% to 100%", hint="--audit 5%")
+        if self.per_class is not None and self.per_class < 1:
+            raise UsageError(f"--per-class {self.per_class} leaves nothing to select; it is at least 1")
+
+    def budget(self, queryable: int) -> int:
+        """Return how many images are asked for; it may be more than `queryable`."""
+        share = _share(self.k)
+        return int(self.k) if share is None else math.ceil(share * queryable)
+
+    def audits(self, k: int) -> int:
+        """Return how many of k images are drawn at random: at least 1 unless the share is 0."""
+        share = _share(self.audit) or Fraction(0)
+        return max(1, round(share * k)) if share and k else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what identifies the request, for the round's record."""
+        return {**vars(self), "options": {name: str(value) for name, value in sorted(self.options.items())}}
+
+
+def _share(text: str) -> Fraction | None:
+    """Read `5%` or `2.5%` exactly; None for anything else."""
+    found = _PERCENT.fullmatch(text)
+    return Fraction(found[1]) / 100 if found else None

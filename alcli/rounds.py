@@ -1,0 +1,191 @@
+"""The rounds on disk: what was sent out for labelling, how it was chosen, and how right the model was there.
+
+A round's folder never changes once the manifest's round number has reached it; the commit of the manifest is
+what makes a round. A folder with a higher number was left by a killed `select`, or by `undo`: it counts for
+nothing and the next `select` writes over it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from alcli import files, identity
+from alcli.errors import StepMissing
+from alcli.manifest import Manifest
+from alcli.project import Project
+
+RECORD = "selection.json"
+LISTING = "selection.csv"
+TABLE = "selection.parquet"
+COLUMNS = pa.schema(
+    [
+        ("rank", pa.int64()),
+        ("alcli_id", pa.string()),
+        ("file_name", pa.string()),
+        ("score", pa.float64()),
+        ("strategy", pa.string()),
+        ("round", pa.int32()),
+        ("predicted_label", pa.string()),
+        ("confidence", pa.float32()),
+        ("label", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+RANK, AUDIT = "rank", "audit"  # the two values of `reason`
+_LEVEL = 0.95  # of the interval around an audit's accuracy
+
+
+@dataclass(frozen=True)
+class Round:
+    """The record of one round.
+
+    Attributes:
+        folder: `rounds/<number>`.
+        about: The content of `selection.json`.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+
+    @property
+    def number(self) -> int:
+        """The round's number, from 1."""
+        return int(self.about["round"])
+
+    @property
+    def listing(self) -> Path:
+        """The selection for people, a CSV file."""
+        return self.folder / LISTING
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What was asked for."""
+        return dict(self.about["request"])
+
+    def table(self) -> pa.Table:
+        """Read the selection, with the columns of `COLUMNS`."""
+        return pq.read_table(self.folder / TABLE)
+
+
+def listing(*, strategy: str, number: int, **columns: Any) -> pa.Table:
+    """Return a selection's table with the columns of `COLUMNS`.
+
+    Args:
+        strategy: The strategy's name, the same in every row.
+        number: The round's number, the same in every row.
+        columns: `alcli_id`, `file_name`, `score`, `predicted_label`, `confidence` and `reason`, in rank order.
+    """
+    count = len(columns["alcli_id"])
+    whole = {
+        **columns,
+        "rank": np.arange(1, count + 1),
+        "strategy": [strategy] * count,
+        "round": np.full(count, number, np.int32),
+        "label": [None] * count,
+    }
+    return pa.table([pa.array(whole[field.name], field.type) for field in COLUMNS], schema=COLUMNS)
+
+
+def write(project: Project, number: int, about: dict[str, Any], table: pa.Table) -> None:
+    """Write the record of a round that is not committed yet, over what a killed run may have left there.
+
+    Args:
+        project: The pool; the caller holds its lock.
+        number: The round's number.
+        about: The content of `selection.json`.
+        table: The selection, with the columns of `COLUMNS`.
+    """
+    folder = project.round_folder(number)
+    files.remove_leftovers(folder)
+    with files.atomic_path(folder / TABLE) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    files.write_json(folder / RECORD, about)
+
+
+def read(project: Project, number: int) -> Round:
+    """Read the record of one round.
+
+    Raises:
+        StepMissing: It was deleted or damaged.
+    """
+    folder = project.round_folder(number)
+    try:
+        return Round(folder, dict(files.read_json(folder / RECORD)))
+    except (OSError, ValueError) as error:
+        raise StepMissing(
+            f"the record of round {number} in {folder} cannot be read: {error}",
+            hint=f"{project.command('select', '--replace')} withdraws the open rounds and selects anew",
+        ) from error
+
+
+def audits(project: Project, manifest: Manifest) -> list[dict[str, Any]]:
+    """Estimate the model's accuracy from each round whose audit rows have labels.
+
+    Audit rows were drawn uniformly from the pool, so the share of them that the model had guessed right is an
+    unbiased estimate of its accuracy there. The interval is Clopper and Pearson's (1934), which covers the true
+    accuracy with at least the stated probability. Declined and unanswered rows are left out.
+
+    Returns:
+        For each such round, oldest first: `round`, `model`, `drawn` (audit rows), `n` (answered), `correct`,
+        `accuracy`, and the 95 % interval `low` to `high`; the last three in [0, 1].
+    """
+    records = [_record(project, number) for number in range(1, manifest.round + 1)]
+    audited = [about for about in records if about.get("audit")]
+    found = [_estimate(about, manifest) for about in audited]
+    return [estimate for estimate in found if estimate["n"]]
+
+
+def _record(project: Project, number: int) -> dict[str, Any]:
+    """Return the record of a round; nothing where it was deleted: an old estimate must not stop a commit."""
+    try:
+        return dict(files.read_json(project.round_folder(number) / RECORD))
+    except (OSError, ValueError):
+        return {}
+
+
+def _estimate(about: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
+    rows = _rows(manifest, [entry["alcli_id"] for entry in about["audit"]])
+    guesses = [entry["predicted_label"] for entry in about["audit"]]
+    back = manifest.equals("label_round", about["round"])
+    labels = manifest.strings("label", np.maximum(rows, 0))
+    right = [
+        guess == label
+        for row, guess, label in zip(rows, guesses, labels, strict=True)
+        if row >= 0 and back[row] and guess is not None and label is not None
+    ]
+    low, high = interval(sum(right), len(right))
+    return {
+        "round": about["round"],
+        "model": about["model"],
+        "drawn": len(guesses),
+        "n": len(right),
+        "correct": sum(right),
+        "accuracy": sum(right) / len(right) if right else None,
+        "low": low,
+        "high": high,
+    }
+
+
+def interval(correct: int, n: int) -> tuple[float, float]:
+    """Return the 95 % Clopper-Pearson interval of a proportion, `correct` of `n`; (0, 1) where n is 0."""
+    from scipy.special import betaincinv  # as scipy.stats.binomtest, whose import takes three times as long
+
+    tail = (1 - _LEVEL) / 2
+    low = float(betaincinv(correct, n - correct + 1, tail)) if correct else 0.0
+    high = float(betaincinv(correct + 1, n - correct, 1 - tail)) if correct < n else 1.0
+    return low, high
+
+
+def _rows(manifest: Manifest, ids: list[str]) -> NDArray[np.int64]:
+    """Return the row of each id; -1 where it is not in the manifest."""
+    keys = identity.keys_of(pa.array(ids, pa.string()))
+    order = np.argsort(manifest.keys, kind="stable")
+    at = np.minimum(np.searchsorted(manifest.keys, keys, sorter=order), len(manifest) - 1)
+    return np.where(manifest.keys[order[at]] == keys, order[at], -1)

@@ -1,0 +1,251 @@
+"""Scoring: run the newest model over every readable image and save the signals that strategies rank by."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from alcli import inference, ledger, manifest as manifests, networks, uncertainty
+from alcli.errors import InputRejected, StepMissing, UsageError
+from alcli.images.transform import Transform
+from alcli.inference import Arrays
+from alcli.manifest import Manifest
+from alcli.models import ModelRecord
+from alcli.networks import Model, Outputs
+from alcli.networks.mc_dropout import dropout_passes
+from alcli.progress import Progress, silent
+from alcli.project import Project
+from alcli.signals import SignalStore
+
+logger = logging.getLogger("alcli")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to save beside the signals that are always saved; None keeps to what this model's store holds.
+
+    Attributes:
+        mc_samples: Monte-Carlo dropout passes m; 0 for none, else at least 2.
+        top: Keep only the largest `top` probabilities of each image; 0 keeps all.
+        seed: Draws the dropout masks.
+    """
+
+    mc_samples: int | None = None
+    top: int | None = None
+    seed: int = 0
+
+    def over(self, store: SignalStore) -> dict[str, int]:
+        """Return these settings, the open ones filled from `store`."""
+        before = store.about["settings"] if store else {"mc_samples": 0, "top": 0, "seed": self.seed}
+        mc_samples = before["mc_samples"] if self.mc_samples is None else self.mc_samples
+        top = before["top"] if self.top is None else self.top
+        seed = before["seed"] if self.mc_samples is None else self.seed
+        return {"mc_samples": mc_samples, "top": top, "seed": seed if mc_samples else 0}
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """What a run of `score` did.
+
+    Attributes:
+        model: The model's id.
+        scored: Images scored now.
+        reused: Images whose signals were there already.
+        unreadable: Images found unreadable now.
+        signals: Names of the saved signals.
+        seconds: How long it took.
+    """
+
+    model: str
+    scored: int
+    reused: int
+    unreadable: int
+    signals: tuple[str, ...]
+    seconds: float
+
+
+def score(
+    project: Project,
+    record: ModelRecord,
+    *,
+    settings: Settings = Settings(),
+    device: str = "auto",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    max_bad: int | None = None,
+    progress: Progress = silent,
+) -> ScoreReport:
+    """Save the signals of every readable image that has none yet from this model.
+
+    Args:
+        project: The pool.
+        record: The model.
+        settings: What to save.
+        device: As on the command line.
+        batch_size: Images per forward pass; None chooses by image size.
+        workers: Decoding processes; None is one per core.
+        max_bad: Fail if more images than this are unreadable.
+        progress: Told of every batch.
+
+    Raises:
+        StepMissing: The model is a user's own, so alcli cannot run it.
+        InputRejected: A signal is not finite, or too many images are unreadable.
+        UsageError: Monte-Carlo dropout is asked of a model without dropout.
+    """
+    if record.external:
+        raise StepMissing(
+            f"model {record.id} came from a file, alcli cannot run it on new images",
+            hint=project.command("score", "--from", "OUTPUTS.parquet"),
+        )
+    began = time.monotonic()
+    place = networks.choose_device(device)
+    model = networks.load(record, place)
+    store = SignalStore(record.signals(project))
+    scorer = _Scorer(record, model, place, settings.over(store))
+    with ledger.writing(project, "score"):
+        manifest = manifests.read(project.manifest)
+        _prepare(store, scorer)
+        rows = np.flatnonzero(manifest.readable)
+        todo = inference.stale_rows(manifest, rows, store)
+        size = batch_size or (512 if scorer.transform.image_size <= 64 else 64)
+        run = _score_frozen if model.frozen else _score_images
+        unreadable = run(project, manifest, todo, store, scorer, batch_size=size, workers=workers, progress=progress)
+        found = inference.with_findings(manifest, store)
+        if found is not manifest:
+            ledger.commit(project, found, command="score", model=record.id, scored=len(todo))
+    _check_bad(found, max_bad)
+    return ScoreReport(
+        record.id,
+        len(todo) - unreadable,
+        len(rows) - len(todo),
+        unreadable,
+        tuple(store.shapes),
+        time.monotonic() - began,
+    )
+
+
+class _Scorer:
+    """Turns a model's outputs into signals."""
+
+    def __init__(self, record: ModelRecord, model: Model, device: torch.device, settings: dict[str, int]) -> None:
+        self.record = record
+        self.model = model
+        self.device = device
+        self.settings = settings
+        self.transform = Transform.from_dict(record.about["transform"])
+        self.temperature = float(record.about.get("temperature", 1.0))
+
+    def of_pixels(self, pixels: NDArray[np.uint8]) -> Arrays:
+        """Return the signals of (b, H, W, C) pixels."""
+        images = networks.to_input(pixels, self.transform, self.device)
+        return self._signals(lambda: self.model(images), lambda: self.model.classifier(images)[0])
+
+    def features(self, pixels: NDArray[np.uint8]) -> Arrays:
+        """Return the frozen backbone's features of (b, H, W, C) pixels."""
+        images = networks.to_input(pixels, self.transform, self.device)
+        with torch.inference_mode():
+            return {"features": self.model.features(images).float().cpu().numpy().astype(np.float16)}
+
+    def of_features(self, features: NDArray[np.float16]) -> Arrays:
+        """Return the signals of (b, d) features of the frozen backbone."""
+        inputs = torch.from_numpy(features.astype(np.float32)).to(self.device)
+        return self._signals(lambda: self.model.heads(inputs), lambda: self.model.classifier.classify(inputs)[0])
+
+    @torch.inference_mode()
+    def _signals(self, forward: Callable[[], Outputs], classify: Callable[[], torch.Tensor]) -> Arrays:
+        outputs = forward()
+        probabilities = self._probabilities(outputs.logits)  # (b, c)
+        arrays: Arrays = {**uncertainty.scalars(probabilities), **self._kept(probabilities)}
+        arrays["embeddings"] = outputs.embeddings.float().cpu().numpy().astype(np.float16)
+        if outputs.triplet_embeddings is not None:
+            arrays["triplet_embeddings"] = outputs.triplet_embeddings.float().cpu().numpy().astype(np.float16)
+        if self.settings["mc_samples"]:
+            passes = dropout_passes(
+                self.model.classifier, classify, self.settings["mc_samples"], seed=self.settings["seed"]
+            )
+            sampled = np.stack([self._probabilities(logits) for logits in passes], axis=1)  # (b, m, c)
+            arrays["mc_probabilities"] = sampled.astype(np.float16)
+        return arrays
+
+    def _probabilities(self, logits: torch.Tensor) -> NDArray[np.float32]:
+        return (logits.float() / self.temperature).softmax(dim=1).cpu().numpy()
+
+    def _kept(self, probabilities: NDArray[np.float32]) -> Arrays:
+        top = self.settings["top"]
+        if not 0 < top < probabilities.shape[1]:
+            return {"probabilities": probabilities}
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+        return {
+            "top_probabilities": np.take_along_axis(probabilities, order, axis=1),
+            "top_classes": order.astype(np.int32),
+        }
+
+    def shapes(self) -> dict[str, dict[str, Any]]:
+        """Run one black image through to see which signals there are; the probe also finds a missing dropout."""
+        side, channels = self.transform.image_size, self.transform.channels
+        arrays = self.of_pixels(np.zeros((1, side, side, channels), np.uint8))
+        return {
+            name: {"shape": list(values.shape[1:]), "dtype": str(values.dtype)} for name, values in arrays.items()
+        }
+
+
+def _prepare(store: SignalStore, scorer: _Scorer) -> None:
+    """Begin the store, or begin it anew when other signals are asked for than it holds."""
+    settings, classes = scorer.settings, len(scorer.record.classes)
+    if settings["mc_samples"] == 1:
+        raise UsageError("--mc-samples 1 shows no disagreement; at least 2 are needed", hint="--mc-samples 20")
+    if store:
+        if store.about["settings"] == settings:
+            return
+        logger.info("other signals than before are asked for: scoring every image again")
+        shutil.rmtree(store.folder)
+    if 0 < settings["top"] < classes:
+        logger.info("keeping the %d largest of %d probabilities", settings["top"], classes)
+    store.create(
+        model=scorer.record.id,
+        transform=scorer.transform.to_dict(),
+        settings=settings,
+        signals=scorer.shapes(),
+    )
+
+
+def _score_images(
+    project: Project, manifest: Manifest, rows: NDArray[np.int64], store: SignalStore, scorer: _Scorer, **how: Any
+) -> int:
+    return inference.save_signals(project, manifest, rows, store, scorer.transform, scorer.of_pixels, **how)
+
+
+def _score_frozen(
+    project: Project, manifest: Manifest, rows: NDArray[np.int64], store: SignalStore, scorer: _Scorer, **how: Any
+) -> int:
+    """Compute the backbone's features where they are missing, then the heads on all of them."""
+    features = SignalStore(project.signals / scorer.record.about["features"])
+    missing = inference.stale_rows(manifest, rows, features)
+    unreadable = inference.save_signals(
+        project, manifest, missing, features, scorer.transform, scorer.features, **how
+    )
+    inference.derive_signals(features, "features", store, manifest.keys[rows], scorer.of_features)
+    return unreadable
+
+
+def _check_bad(manifest: Manifest, max_bad: int | None) -> None:
+    bad = manifest.equals("status", "unreadable")
+    if max_bad is not None and bad.sum() > max_bad:
+        rows = np.flatnonzero(bad)
+        raise InputRejected(
+            f"{len(rows)} images are unreadable, more than --max-bad {max_bad}",
+            details=[
+                f"{name}: {problem}"
+                for name, problem in zip(
+                    manifest.strings("file_name", rows), manifest.strings("problem", rows), strict=True
+                )
+            ],
+        )

@@ -1,0 +1,87 @@
+"""Where a killed run goes on: one file per network, whole or absent, tensors and JSON, nothing pickled."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from alcli import files
+
+EVERY_S = 2.0  # writing tiny networks after each of 300 epochs would take longer than training them
+
+State = dict[str, Tensor]
+
+
+@dataclass
+class Fitting:
+    """How far the training of one network is.
+
+    Attributes:
+        log: A line per finished epoch.
+        best: The weights of the best epoch so far.
+    """
+
+    log: list[dict[str, Any]] = field(default_factory=list)
+    best: State = field(default_factory=dict)
+
+    @property
+    def best_epoch(self) -> int:
+        """The number of the best epoch, from 1; 0 before the first.
+
+        The highest validation accuracy wins, then the lower validation loss, then the later epoch. Without
+        validation images it is the last epoch.
+        """
+
+        def merit(line: dict[str, Any]) -> tuple[float, float, int]:
+            return (line.get("val_accuracy", 0.0), -line.get("val_loss", 0.0), line["epoch"])
+
+        return max(self.log, key=merit)["epoch"] if self.log else 0
+
+
+class Checkpoint:
+    """The file that holds one network's training.
+
+    Args:
+        path: Where.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._saved_at = time.monotonic()
+
+    def save(self, network: nn.Module, optimiser: torch.optim.Optimizer, fitting: Fitting, *, last: bool) -> None:
+        """Save after an epoch; not oftener than every two seconds unless it is the last."""
+        if not last and time.monotonic() - self._saved_at < EVERY_S:
+            return
+        states = {
+            "network": network.state_dict(),
+            "best": fitting.best,
+            **{f"adam.{number}": state for number, state in optimiser.state_dict()["state"].items()},
+        }
+        tensors = {f"{name}/{key}": t.cpu().contiguous() for name, state in states.items() for key, t in state.items()}
+        with files.atomic_path(self.path) as temporary:
+            safetensors.torch.save_file(tensors, temporary, metadata={"log": json.dumps(fitting.log)})
+        self._saved_at = time.monotonic()
+
+    def restore(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> Fitting:
+        """Bring network and optimiser to where the file says; without a file, begin."""
+        if not self.path.exists():
+            return Fitting()
+        with safetensors.safe_open(self.path, framework="pt") as file:
+            log = json.loads(file.metadata()["log"])
+            states: dict[str, State] = {}
+            for key in file.keys():
+                name, _, rest = key.partition("/")
+                states.setdefault(name, {})[rest] = file.get_tensor(key)
+        network.load_state_dict(states["network"])
+        adam = {int(name.split(".")[1]): state for name, state in states.items() if name.startswith("adam.")}
+        optimiser.load_state_dict({"state": adam, "param_groups": optimiser.state_dict()["param_groups"]})
+        return Fitting(log, states["best"])

@@ -1,0 +1,87 @@
+"""Which images a network learns from, and which it is judged on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alcli import files
+from alcli.errors import InputRejected, StepMissing
+from alcli.manifest import SPLITS, Manifest
+from alcli.project import Project
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled images of one split.
+
+    Attributes:
+        rows: (n,) rows of the manifest, ascending.
+        codes: (n,) class codes.
+        pseudo: How many of the labels a model gave.
+    """
+
+    rows: NDArray[np.int64]
+    codes: NDArray[np.int64]
+    pseudo: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def labelled_splits(manifest: Manifest, *, use_pseudo_labels: bool) -> dict[str, Split]:
+    """Return the labelled, readable images of each split; pseudo-labels count in `train` alone."""
+    codes = manifest.label_codes.astype(np.int64)
+    usable = manifest.readable
+    splits = {}
+    for name in SPLITS:
+        mine = usable & manifest.equals("split", name)
+        own, pseudo = codes, np.zeros(len(codes), np.bool_)
+        if use_pseudo_labels and name == "train":
+            pseudo = mine & (codes < 0) & (manifest.codes("pseudo_label") >= 0)
+            own = np.where(pseudo, manifest.codes("pseudo_label"), codes)
+        rows = np.flatnonzero(mine & (own >= 0))
+        splits[name] = Split(rows, own[rows], int(pseudo.sum()))
+    return splits
+
+
+def check_trainable(project: Project, manifest: Manifest, train: Split) -> None:
+    """Check that there is something to learn.
+
+    Raises:
+        StepMissing: No image is labelled.
+        InputRejected: All labels are of one class.
+    """
+    if not len(train):
+        raise StepMissing(
+            f"no readable image in {project.pool} has a label yet, so there is nothing to train on",
+            hint=f"{project.command('init', '--labels', 'FILE')}, or "
+            f"{project.command('select', '--strategy', 'random', '-k', '100')} and label those",
+        )
+    present = np.unique(train.codes)
+    if len(present) < 2:
+        raise InputRejected(
+            f"all {len(train)} labelled images are of one class, '{manifest.classes[present[0]]}'; "
+            "training needs two classes",
+            hint=project.command("select", "--strategy", "random", "-k", "100"),
+        )
+
+
+def labels_digest(manifest: Manifest, train: Split) -> str:
+    """Return a digest of the ids and labels trained on; it does not change with the order of files."""
+    ids = manifest.strings("alcli_id", train.rows)
+    names = [manifest.classes[code] for code in train.codes]
+    pairs = sorted(f"{one}\t{name}" for one, name in zip(ids, names, strict=True))
+    return files.digest(*pairs, *manifest.classes)
+
+
+def content_digest(manifest: Manifest, splits: dict[str, Split]) -> str:
+    """Return a digest of everything in the manifest that a trained model depends on, files' sizes included."""
+    parts = [labels_digest(manifest, split) for split in splits.values()]
+    for split in splits.values():
+        order = np.argsort(manifest.keys[split.rows])
+        for column in ("size", "mtime_ns"):
+            parts.append(files.digest(manifest.table[column].to_numpy()[split.rows][order].tobytes()))
+    return files.digest(*parts)

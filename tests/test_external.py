@@ -1,0 +1,115 @@
+"""Signals from a user's own model: every row is checked, and nothing is kept of a bad file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from alcli import external, ledger, models
+from alcli.errors import InputRejected
+from alcli.manifest import Manifest
+from alcli.project import Project
+from alcli.signals import SignalStore
+
+NAMES = [f"u/{number}.png" for number in range(6)]
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Project:
+    project = Project.open(tmp_path)
+    manifest = Manifest.build({"file_name": NAMES, "size": [1] * 6, "mtime_ns": [1] * 6}, ["cat", "dog"])
+    with ledger.writing(project, "init"):
+        ledger.commit(project, manifest, command="init")
+    return project
+
+
+def write(path: Path, columns: dict[str, Any], metadata: dict[bytes, bytes] | None = None) -> Path:
+    pq.write_table(pa.table(columns).replace_schema_metadata(metadata), path)
+    return path
+
+
+def outputs(**changes: Any) -> dict[str, Any]:
+    p = np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [1.0, 0.0], [0.6, 0.4], [0.3, 0.7]])
+    return {"file_name": NAMES, "probabilities": p.tolist(), "embeddings": np.eye(6)[:, :3].tolist(), **changes}
+
+
+def test_outputs_become_signals_of_a_model_record(pool: Project, tmp_path: Path) -> None:
+    taken = external.take_in(pool, write(tmp_path / "o.parquet", outputs()))
+    record = models.newest(pool)
+    assert (record.id, record.external, record.classes) == (taken.model, True, ["cat", "dog"])
+    store = SignalStore(record.signals(pool))
+    manifest = Manifest.build({"file_name": NAMES, "size": [1] * 6, "mtime_ns": [1] * 6}, ["cat", "dog"])
+    found = store.read(["probabilities", "margin", "prediction", "embeddings", "entropy"], manifest.keys)
+    assert found["margin"] == pytest.approx([0.8, 0.0, 0.6, 1.0, 0.2, 0.4], abs=1e-6)
+    assert found["prediction"].tolist() == [0, 0, 1, 0, 0, 1]
+    assert found["entropy"][1] == pytest.approx(np.log(2))
+    assert found["entropy"][3] == 0
+    assert found["embeddings"].dtype == np.float16
+
+
+def test_the_same_file_twice_changes_nothing(pool: Project, tmp_path: Path) -> None:
+    path = write(tmp_path / "o.parquet", outputs())
+    first = external.take_in(pool, path)
+    second = external.take_in(pool, path)
+    assert (second.model, second.unchanged, len(models.all_models(pool))) == (first.model, True, 1)
+
+
+def test_class_order_of_the_file_is_kept(pool: Project, tmp_path: Path) -> None:
+    said = {b"alcli.classes": json.dumps(["dog", "cat"]).encode()}
+    external.take_in(pool, write(tmp_path / "o.parquet", outputs(), said))
+    assert models.newest(pool).classes == ["dog", "cat"]
+
+
+def test_mc_probabilities_are_passes_by_classes(pool: Project, tmp_path: Path) -> None:
+    mc = np.full((6, 4, 2), 0.5).tolist()
+    external.take_in(pool, write(tmp_path / "o.parquet", {"file_name": NAMES, "mc_probabilities": mc}))
+    assert SignalStore(models.newest(pool).signals(pool)).shapes == {"mc_probabilities": (4, 2)}
+
+
+def test_part_of_the_pool_is_enough_and_is_said(
+    pool: Project, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    few = {name: values[:4] for name, values in outputs().items()}
+    assert external.take_in(pool, write(tmp_path / "o.parquet", few)).missing == 2
+    assert "2 readable images" in caplog.text
+
+
+NAN = [[0.9, 0.1], [float("nan"), 0.5], [0.2, 0.8], [1.0, 0.0], [0.6, 0.4], [0.3, 0.7]]
+LOGITS = [[2.0, -1.0]] * 6
+
+
+@pytest.mark.parametrize(
+    ("columns", "message", "detail"),
+    [
+        pytest.param(outputs(probabilities=NAN), "not finite in 1 rows", "u/1.png", id="nan"),
+        pytest.param(outputs(embeddings=[[1e9]] + [[1.0]] * 5), "not finite", "u/0.png", id="overflows float16"),
+        pytest.param(outputs(probabilities=LOGITS), "are not in", "u/0.png", id="logits"),
+        pytest.param(outputs(probabilities=[[0.2, 0.3, 0.5]] * 6), "3 classes, the pool has 2", None, id="classes"),
+        pytest.param(outputs(file_name=[*NAMES[:5], "no.png"]), "1 images that the pool does not", "no.png", id="unknown"),
+        pytest.param(outputs(file_name=[*NAMES[:5], NAMES[0]]), "1 images more than once", "u/0.png", id="twice"),
+        pytest.param(outputs(embeddings=[[1.0]] * 5 + [[1.0, 2.0]]), "rows differ in length", None, id="ragged"),
+        pytest.param(outputs(embeddings=[1.0] * 6), "1 axes a row are expected", None, id="flat"),
+        pytest.param({"probabilities": LOGITS}, "needs alcli_id or file_name", None, id="no key"),
+        pytest.param({"file_name": NAMES, "logits": LOGITS}, "at least one of", None, id="no signal"),
+    ],
+)  # fmt: skip
+def test_a_bad_file_is_rejected_and_leaves_nothing(
+    pool: Project, tmp_path: Path, columns: dict[str, Any], message: str, detail: str | None
+) -> None:
+    with pytest.raises(InputRejected, match=message) as failure:
+        external.take_in(pool, write(tmp_path / "o.parquet", columns))
+    assert detail is None or failure.value.details == [detail]
+    assert models.all_models(pool) == []
+    assert not list(pool.signals.glob("*"))
+
+
+def test_a_file_that_is_not_parquet(pool: Project, tmp_path: Path) -> None:
+    (tmp_path / "o.parquet").write_text("file_name,probabilities")
+    with pytest.raises(InputRejected, match="not a Parquet file"):
+        external.take_in(pool, tmp_path / "o.parquet")
