@@ -12,7 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from alcli import uncertainty
 from alcli.errors import InputRejected
+
+Floats = NDArray[np.float64]
+
+_CANDIDATES = 8  # centres per row that are worth measuring one by one
 
 
 class Centres(NamedTuple):
@@ -63,23 +68,69 @@ def centres_of(embeddings: NDArray[Any], labels: NDArray[Any], classes: int) -> 
 
 
 def nearest(embeddings: NDArray[Any], centres: Centres) -> Nearest:
-    """Return each row's nearest two centres.
+    """Find each row's nearest two centres.
 
-    Differences are squared and summed, row by row: unlike ‖x‖² + ‖c‖² - 2x·c by a matrix product, this loses
-    no digits to cancellation, and a row's bits do not depend on which rows come with it.
+    Distances are sums of squared differences, row by row: unlike ‖x‖² + ‖c‖² - 2x·c by a matrix product, that
+    loses no digits to cancellation, and a row's bits do not depend on which rows come with it. The quicker
+    product only rules out the centres that cannot be among a row's nearest two.
 
     Args:
-        embeddings: (n, d); best a block of rows that fits the cache.
+        embeddings: (n, d).
         centres: p ≥ 1 of them.
     """
-    rows = np.ascontiguousarray(embeddings, np.float64)
-    first = np.full(len(rows), np.inf)
-    second = first.copy()
+    n, d = embeddings.shape
+    at, first, second = np.empty(n, np.intp), np.empty(n), np.empty(n)
+    for block in uncertainty.blocks(n, max(d, len(centres.classes))):
+        rows = np.ascontiguousarray(embeddings[block], np.float64)
+        pairs = _candidates(rows, centres.points)
+        found = _of_all(rows, centres.points) if pairs is None else _of_pairs(rows, centres.points, *pairs)
+        at[block], first[block], second[block] = found
+    return Nearest(centres.classes[at], np.sqrt(first), np.sqrt(second))
+
+
+def _candidates(rows: Floats, points: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    """Return pairs (row, centre), sorted, that hold each row's nearest two centres; None if there are too many."""
+    if len(points) == 1:
+        return None
+    squares = np.square(points).sum(axis=1)
+    estimate = squares - 2 * (
+        rows @ points.T
+    )  # (n, p) squared distances, but for ‖x‖², which all of a row share
+    # A dot product of d terms is off by at most d·ε·‖x‖·‖c‖; 8 covers both estimates that are compared, and the sums.
+    scale = np.square(np.sqrt(np.square(rows).sum(axis=1)) + np.sqrt(squares.max()))
+    slack = 8 * rows.shape[1] * np.finfo(np.float64).eps * scale
+    best = (np.arange(len(rows)), estimate.argmin(axis=1))
+    lowest = estimate[best]
+    estimate[best] = np.inf
+    limit = estimate.min(axis=1) + slack
+    estimate[best] = lowest
+    close = estimate <= limit[:, None]
+    if np.count_nonzero(close) > _CANDIDATES * len(
+        rows
+    ):  # centres that coincide, as in a collapsed embedding
+        return None
+    of_row, of_centre = np.nonzero(close)
+    return of_row, of_centre
+
+
+def _of_pairs(
+    rows: Floats, points: Floats, of_row: NDArray[np.intp], of_centre: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], Floats, Floats]:
+    """Return the nearest centre and the two smallest squared distances, out of at least two candidates a row."""
+    squares = np.square(rows[of_row] - points[of_centre]).sum(axis=1)
+    order = np.lexsort((of_centre, squares, of_row))  # of equals, the lowest class
+    starts = np.searchsorted(of_row, np.arange(len(rows)))
+    return of_centre[order[starts]], squares[order[starts]], squares[order[starts + 1]]
+
+
+def _of_all(rows: Floats, points: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
+    """Return the same by measuring the distance to every centre."""
     at = np.zeros(len(rows), np.intp)
-    for number, point in enumerate(centres.points):
+    first, second = np.full(len(rows), np.inf), np.full(len(rows), np.inf)
+    for number, point in enumerate(points):
         squares = np.square(rows - point).sum(axis=1)  # (n,)
         closer = squares < first  # strictly: the lowest class of equals stays
         second = np.where(closer, first, np.minimum(second, squares))
         first = np.where(closer, squares, first)
         at[closer] = number
-    return Nearest(centres.classes[at], np.sqrt(first), np.sqrt(second))
+    return at, first, second

@@ -175,21 +175,23 @@ class _Reader:
     def _array(self, name: str, column: pa.Array, keys: NDArray[np.uint64]) -> NDArray[Any]:
         axes, kind = _KNOWN[name]
         try:
-            values = np.array(column.to_pylist(), dtype=np.float64)
+            values: NDArray[Any] = np.array(column.to_pylist(), dtype=np.float64)
         except (ValueError, TypeError) as error:
             raise InputRejected(f"{self.path}, column {name}: rows differ in length or are not numbers") from error
         if values.ndim != axes + 1:
             raise InputRejected(f"{self.path}, column {name}: {axes} axes a row are expected, not {values.ndim - 1}")
-        kept = values.astype(kind) if np.isfinite(values).all() else values
-        fine = np.isfinite(kept).reshape(len(kept), -1).all(axis=1)
+        if np.isfinite(values).all():
+            with np.errstate(over="ignore"):  # too large for its type is not finite, and said below
+                values = values.astype(kind)
+        fine = np.isfinite(values).reshape(len(values), -1).all(axis=1)
         if not fine.all():
             raise InputRejected(
                 f"{self.path}: {name} is not finite in {int((~fine).sum())} rows",
                 details=self._names(keys[~fine]),
             )
         if name.endswith("probabilities"):
-            self._check_distribution(name, kept, keys)
-        return kept
+            self._check_distribution(name, values, keys)
+        return values
 
     def _check_distribution(self, name: str, values: NDArray[Any], keys: NDArray[np.uint64]) -> None:
         width = values.shape[-1]

@@ -37,7 +37,9 @@ def text_keys(texts: Collection[str]) -> NDArray[np.uint64]:
     Texts that are equal in Unicode's NFC form have the same key.
     """
     normal = (text if text.isascii() else unicodedata.normalize("NFC", text) for text in texts)
-    digests = b"".join(hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest() for text in normal)
+    digests = b"".join(
+        hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest() for text in normal
+    )
     return np.frombuffer(digests, ">u8").astype(np.uint64)
 
 

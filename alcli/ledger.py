@@ -149,7 +149,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _tell(project: Project, manifest: Manifest, command: str, facts: dict[str, Any]) -> None:
-    """Write the counts and the journal's line; the change has happened, so a full disk no longer undoes it."""
+    """Write the counts and the journal's line; the change has happened, a full disk cannot undo it."""
     try:
         _note(project, summary.write(project, manifest), command, facts)
     except CannotWrite as error:

@@ -11,7 +11,12 @@ from typer.core import TyperGroup
 
 from alcli import __version__, console
 from alcli.commands._call import as_command
+from alcli.commands.import_labels import import_labels
+from alcli.commands.init import init
+from alcli.commands.pseudolabel import pseudolabel
 from alcli.commands.select import select
+from alcli.commands.status import status
+from alcli.commands.undo import undo
 from alcli.errors import AlcliError
 
 CLOSED_PIPE = 141
@@ -56,7 +61,12 @@ def _root(
 
 
 # The commands, in the order in which a newcomer meets them. Each helper adds its own line here.
+app.command("init")(as_command(init))
 app.command("select")(as_command(select))
+app.command("import-labels")(as_command(import_labels))
+app.command("pseudolabel")(as_command(pseudolabel))
+app.command("status")(as_command(status))
+app.command("undo")(as_command(undo))
 
 
 def run() -> None:

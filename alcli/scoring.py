@@ -118,7 +118,7 @@ def score(
         size = batch_size or (512 if scorer.transform.image_size <= 64 else 64)
         run = _score_frozen if model.frozen else _score_images
         unreadable = run(project, manifest, todo, store, scorer, batch_size=size, workers=workers, progress=progress)
-        found = inference.with_findings(manifest, store)
+        found = inference.with_findings(manifest, scorer.features_store(project) if model.frozen else store)
         if found is not manifest:
             ledger.commit(project, found, command="score", model=record.id, scored=len(todo))
     _check_bad(found, max_bad)
@@ -153,6 +153,10 @@ class _Scorer:
         images = networks.to_input(pixels, self.transform, self.device)
         with torch.inference_mode():
             return {"features": self.model.features(images).float().cpu().numpy().astype(np.float16)}
+
+    def features_store(self, project: Project) -> SignalStore:
+        """Return where the frozen backbone's features are kept."""
+        return SignalStore(project.signals / str(self.record.about["features"]))
 
     def of_features(self, features: NDArray[np.float16]) -> Arrays:
         """Return the signals of (b, d) features of the frozen backbone."""
@@ -227,7 +231,7 @@ def _score_frozen(
     project: Project, manifest: Manifest, rows: NDArray[np.int64], store: SignalStore, scorer: _Scorer, **how: Any
 ) -> int:
     """Compute the backbone's features where they are missing, then the heads on all of them."""
-    features = SignalStore(project.signals / scorer.record.about["features"])
+    features = scorer.features_store(project)
     missing = inference.stale_rows(manifest, rows, features)
     unreadable = inference.save_signals(
         project, manifest, missing, features, scorer.transform, scorer.features, **how

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import __version__, exporters, files, ledger, manifest as manifests, ranking, rounds
+from alcli import __version__, exporters, ledger, ranking, rounds, summary
+from alcli import manifest as manifests
 from alcli.choosing import Choice, Chooser
 from alcli.errors import InputRejected, PoolExhausted, StepMissing, UsageError
 from alcli.manifest import Manifest
@@ -275,7 +276,7 @@ def _about(chooser: Chooser, choice: Choice, report: SelectionReport) -> dict[st
         "request": request.to_dict(),
         "model": choice.model,
         "signals": {"names": choice.signals, "digest": choice.digest},
-        "manifest": ledger.summary(chooser.project)["digest"],
+        "manifest": summary.read(chooser.project)["digest"],
         "versions": {"alcli": __version__, "numpy": np.__version__},
         "counts": {
             "images": report.images,

@@ -109,7 +109,9 @@ class SignalStore:
         names = ["alcli_id", "size", "mtime_ns", "sha256"]
         tables = [_open(path).select(names) for path in self.parts]
         kinds = [pa.string(), pa.int64(), pa.int64(), pa.string()]
-        return pa.concat_tables([pa.table({n: pa.array([], k) for n, k in zip(names, kinds, strict=True)}), *tables])
+        return pa.concat_tables(
+            [pa.table({n: pa.array([], k) for n, k in zip(names, kinds, strict=True)}), *tables]
+        )
 
     @functools.cached_property
     def unreadable(self) -> dict[str, dict[str, Any]]:
@@ -132,10 +134,17 @@ class SignalStore:
             return np.arange(len(keys))
         if not len(stored):
             return np.full(len(keys), -1)
-        order = np.argsort(stored, kind="stable")
-        at = np.searchsorted(stored, keys, side="right", sorter=order) - 1
-        rows = order[np.maximum(at, 0)]
-        return np.where((at >= 0) & (stored[rows] == keys), rows, -1)
+        order, ordered = self._index
+        asked = np.argsort(keys)  # searching in ascending order walks through memory instead of jumping about
+        at = np.empty(len(keys), np.int64)
+        at[asked] = np.searchsorted(ordered, keys[asked], side="right") - 1
+        return np.where((at >= 0) & (ordered[at] == keys), order[at], -1)
+
+    @functools.cached_property
+    def _index(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """Row numbers in the order of their keys, the newest of an image last, and the keys in that order."""
+        order = np.argsort(self.keys, kind="stable")
+        return order, self.keys[order]
 
     def chunks(
         self, names: Sequence[str], keys: NDArray[np.uint64]
@@ -160,11 +169,14 @@ class SignalStore:
         rows = self.locate(keys)
         if (rows < 0).any():
             raise StepMissing(f"{int((rows < 0).sum())} images have no signals", hint="alcli score POOL")
+        order = np.argsort(rows, kind="stable")  # of rows that ascend already, it costs next to nothing
+        ordered = rows[order]
         start = 0
         for path in self.parts:
             table = _open(path)
-            positions = np.flatnonzero((rows >= start) & (rows < start + len(table)))
-            if len(positions):
+            first, last = np.searchsorted(ordered, (start, start + len(table)))
+            if first < last:
+                positions = np.sort(order[first:last])
                 local = rows[positions] - start
                 yield positions, {name: _to_numpy(table[name], self.shapes[name])[local] for name in names}
             start += len(table)
@@ -183,7 +195,7 @@ class SignalStore:
         return whole
 
     def _forget(self) -> None:
-        for name in ("about", "parts", "rows", "unreadable", "keys"):
+        for name in ("about", "parts", "rows", "unreadable", "keys", "_index"):
             self.__dict__.pop(name, None)
 
 
@@ -194,7 +206,9 @@ def _open(path: Path) -> pa.Table:
 
 def _to_arrow(values: NDArray[Any]) -> pa.Array:
     flat = pa.array(np.ascontiguousarray(values).reshape(-1))
-    return flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, int(np.prod(values.shape[1:])))
+    return (
+        flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, int(np.prod(values.shape[1:])))
+    )
 
 
 def _to_numpy(column: pa.ChunkedArray, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -47,6 +47,7 @@ def is_current(project: Project) -> bool:
 def count(project: Project, manifest: Manifest) -> dict[str, Any]:
     """Count what `status` shows."""
     from alcli import manifest as manifests
+    from alcli import rounds
 
     return {
         "signature": _signature(project.manifest),
@@ -63,6 +64,7 @@ def count(project: Project, manifest: Manifest) -> dict[str, Any]:
         "classes": _class_counts(manifest),
         "rounds_out": _counts(manifest, "queried_round"),
         "rounds_back": _counts(manifest, "label_round"),
+        "audits": rounds.audits(project, manifest),
         "problems": _problems(manifest),
     }
 

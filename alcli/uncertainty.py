@@ -96,8 +96,11 @@ def entropy(probabilities: Floats) -> Floats:
 
     A probability of 0 contributes 0, its limit: peers that leave 0 · ln 0 as NaN pick such rows first.
     """
-    logarithms = np.log(np.where(probabilities > 0, probabilities, 1))
-    return np.asarray(np.maximum(-(probabilities * logarithms).sum(axis=-1), 0))
+    terms = np.log(
+        np.maximum(probabilities, np.finfo(np.float64).tiny)
+    )  # of 0 finite, so that 0 times it is 0
+    terms *= probabilities
+    return np.asarray(np.maximum(-terms.sum(axis=-1), 0))
 
 
 def scalars(probabilities: NDArray[Any], *, row: Name = "row {}".format) -> dict[str, NDArray[Any]]:

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from alcli import files, ledger, models, uncertainty
+from alcli.manifest import Manifest
 from alcli.project import Project
+from alcli.signals import Part, SignalStore
 
 os.environ.setdefault("NO_COLOR", "1")
 os.environ.setdefault("TERMINAL_WIDTH", "120")
@@ -63,3 +66,65 @@ def snapshot() -> Callable[[Path], dict[str, bytes]]:
         }
 
     return read
+
+
+@pytest.fixture
+def scored_pool(tmp_path: Path) -> Callable[..., Project]:
+    """Return a function that makes a pool whose images exist in the manifest only, scored by a user's own model.
+
+    Args of the function:
+        probabilities: (n, c) of the images `img-0000.jpg`, … ; every one is unlabelled unless `labels` says.
+        signals: Further signals by name, n rows each.
+        labels: Labels by row.
+        splits: Splits by row, where not `train`.
+        order: Rows in the order in which their signals are stored; all of them by default.
+        per_part: Rows per part.
+        kind: `external` or `trained`.
+    """
+
+    def build(
+        probabilities: np.ndarray,
+        *,
+        signals: dict[str, np.ndarray] | None = None,
+        labels: dict[int, str] | None = None,
+        splits: dict[int, str] | None = None,
+        order: np.ndarray | None = None,
+        per_part: int = 16_384,
+        kind: str = "external",
+        name: str = "scored",
+    ) -> Project:
+        probabilities = np.asarray(probabilities, np.float32)
+        n = len(probabilities)
+        classes = [f"class-{code}" for code in range(probabilities.shape[1])]
+        project = Project.open(_made(tmp_path / name))
+        names = [f"img-{row:04d}.jpg" for row in range(n)]
+        columns = {
+            "file_name": names,
+            "label": [(labels or {}).get(row) for row in range(n)],
+            "split": [(splits or {}).get(row, "train") for row in range(n)],
+            "size": np.full(n, 100),
+            "mtime_ns": np.full(n, 9),
+        }
+        manifest = Manifest.build(columns, classes)
+        with ledger.writing(project, "init"):
+            ledger.commit(project, manifest, command="init")
+        about = {"id": "0001-aaaaaa", "kind": kind, "classes": classes, "embedding": "none"}
+        files.write_json(project.models / "0001-aaaaaa" / models.RECORD, about)
+        arrays = {"probabilities": probabilities, **uncertainty.scalars(probabilities), **(signals or {})}
+        store = SignalStore(project.signals / "0001-aaaaaa")
+        kinds = {key: {"shape": list(v.shape[1:]), "dtype": str(v.dtype)} for key, v in arrays.items()}
+        store.create(model="0001-aaaaaa", transform=None, settings=None, signals=kinds)
+        stored = np.arange(n) if order is None else order
+        for start in range(0, len(stored), per_part):
+            rows = stored[start : start + per_part]
+            part = {key: values[rows] for key, values in arrays.items()}
+            full = np.full(len(rows), 100), np.full(len(rows), 9)
+            store.append(Part(manifest.keys[rows], part, *full, [None] * len(rows)))
+        return project
+
+    return build
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder

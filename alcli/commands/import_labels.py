@@ -18,17 +18,23 @@ def import_labels(
     *,
     labels: Annotated[Path, typer.Argument(metavar="LABELS", help="The file that came back.")],
     format_: Annotated[
-        Literal["csv", "tsv", "jsonl", "parquet"] | None, typer.Option("--format", help="Default: by content and extension.")
+        Literal["csv", "tsv", "jsonl", "parquet"] | None,
+        typer.Option("--format", help="Default: by content and extension."),
     ] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of a text file, such as cp1252; UTF-8 by default.")] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of a text file, such as cp1252; UTF-8 by default.")
+    ] = None,
     strip_prefix: Annotated[
         list[str] | None,
         typer.Option(metavar="OLD[=NEW]", help="Take OLD off the front of paths and URLs. Repeatable."),
     ] = None,
     match: Annotated[
-        Literal["path", "basename"], typer.Option(help="basename: also by bare file name, where it is unique.")
+        Literal["path", "basename"],
+        typer.Option(help="basename: also by bare file name, where it is unique."),
     ] = "path",
-    new_classes: Annotated[bool, typer.Option("--new-classes", help="Unknown labels become classes.")] = False,
+    new_classes: Annotated[
+        bool, typer.Option("--new-classes", help="Unknown labels become classes.")
+    ] = False,
     on_conflict: Annotated[
         Literal["error", "keep", "replace"], typer.Option(help="Where a person gave another label before.")
     ] = "error",
@@ -45,7 +51,9 @@ def import_labels(
     done = labelling.import_labels(
         call.project,
         labels,
-        rules=labelling.Rules(strip_prefix or (), match == "basename", new_classes, on_conflict, resolve, annotator),
+        rules=labelling.Rules(
+            strip_prefix or (), match == "basename", new_classes, on_conflict, resolve, annotator
+        ),
         kind=format_,
         encoding=encoding,
         report=report,
@@ -69,7 +77,9 @@ def _told(done: ImportReport, *, dry_run: bool) -> str:
     told = [f"{'would label' if dry_run else 'labelled'} {done.labelled} images"]
     told += [f"{count} {what}" for what, count in counts.items() if count]
     for number in sorted({*done.by_round, *done.still_out}):
-        told.append(f"round {number}: {done.by_round.get(number, 0)} back, {done.still_out.get(number, 0)} out")
+        told.append(
+            f"round {number}: {done.by_round.get(number, 0)} back, {done.still_out.get(number, 0)} out"
+        )
     if done.new_classes:
         told.append(f"new classes: {', '.join(done.new_classes)}")
     return "; ".join(told if done.changed else ["nothing changed", *told[1:]])

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import logging
 import os
 import re
 import stat
@@ -33,6 +34,9 @@ MISSING = "missing"
 MAX_FILE_BYTES = (
     1 << 30
 )  # above every image of Pillow's largest size, 179 million pixels, that is not padding
+
+# Without a handler, Python prints what Pillow logs about damaged files.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 # A named pipe must not make `open` wait for somebody to write into it.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -145,8 +149,7 @@ def _pixels(data: bytes, transform: Transform) -> NDArray[np.uint8]:
     image = _resized(image, transform)
     if transform.channels == 3 and image.mode != "RGB":
         image = image.convert("RGB")  # after the resize: a third of the work
-    side = transform.image_size
-    return np.frombuffer(image.tobytes(), np.uint8).reshape(side, side, transform.channels)
+    return np.frombuffer(image.tobytes(), np.uint8).reshape(transform.shape)
 
 
 def _upright(image: Image.Image) -> Image.Image:

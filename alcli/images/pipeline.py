@@ -1,43 +1,39 @@
 """Decoding on every core, ahead of the network, in order.
 
 `DecodePool` holds worker processes, each with a thread of this process that asks it for one chunk of images
-after the other and reads the pixels straight into their batch. The workers are plain programs behind pipes
-(see `alcli.images.worker`), not `multiprocessing`: nothing is forked while threads run, nothing of the parent's
-`__main__` is imported again, and a decoder that crashes takes one known chunk with it.
+after the other and reads the pixels straight into their batch. A decoder that crashes takes one known chunk
+with it, and of that, after a second try, one known image.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import io
-import json
+import math
 import os
 import queue
-import subprocess
-import sys
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alcli.images import decoding, worker
+from alcli.images.process import WorkerDiedError, WorkerProcess
 from alcli.images.transform import Transform
 
 CRASHED = "the decoder crashed on this file"
-_CLOSED = "the decoding pool is closed"
 
-_SMALLEST_CHUNK, _LARGEST_CHUNK = 8, 64  # images per request: few enough to share a batch, enough to be cheap
+_SMALLEST_CHUNK, _LARGEST_CHUNK = (
+    8,
+    128,
+)  # images per request: few enough to share a batch, enough to be cheap
 _CHUNKS_AHEAD = 3  # per worker
 _BYTES_AHEAD = 256 << 20
-# -P: a folder of images that holds a `numpy.py` must not become part of the program.
-_PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from alcli.images.worker import serve; serve()"
 
 
 @dataclass(frozen=True)
@@ -63,10 +59,9 @@ class Batch:
     @classmethod
     def empty(cls, start: int, count: int, transform: Transform) -> Batch:
         """Return a batch of `count` images that is yet to be filled."""
-        side = transform.image_size
         return cls(
             start=start,
-            pixels=np.zeros((count, side, side, transform.channels), np.uint8),
+            pixels=np.zeros((count, *transform.shape), np.uint8),
             problems=[None] * count,
             sha256=[None] * count,
             sizes=np.zeros(count, np.int64),
@@ -101,8 +96,8 @@ class DecodePool:
         self.transform = transform
         self.workers = _cores() if workers is None else workers
         self._decode = decode
-        self._processes = [_Process(transform, decode) for _ in range(self.workers)]
-        self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
+        self._processes = [WorkerProcess(transform, decode) for _ in range(self.workers)]
+        self._idle: queue.SimpleQueue[WorkerProcess] = queue.SimpleQueue()
         for process in self._processes:
             self._idle.put(process)
         self._threads = ThreadPoolExecutor(max(self.workers, 1), "alcli-decode")
@@ -152,8 +147,7 @@ class DecodePool:
 
     def _decoded_here(self, paths: Sequence[str], start: int) -> Batch:
         batch = Batch.empty(start, len(paths), self.transform)
-        batch.pixels[:], facts = worker.decode_all(self._decode, list(paths), self.transform)
-        batch.note(slice(None), facts)
+        batch.note(slice(None), worker.decode_into(batch.pixels, self._decode, paths, self.transform))
         return batch
 
     def _chunk_size(self, batch_size: int) -> int:
@@ -161,8 +155,7 @@ class DecodePool:
 
     def _batches_ahead(self, batch_size: int) -> int:
         wanted = max(2, -(-_CHUNKS_AHEAD * self.workers * self._chunk_size(batch_size) // batch_size))
-        size = batch_size * self.transform.image_size**2 * self.transform.channels
-        return max(1, min(wanted, _BYTES_AHEAD // size))
+        return max(1, min(wanted, _BYTES_AHEAD // (batch_size * math.prod(self.transform.shape))))
 
     def _submit(self, paths: Sequence[str], start: int) -> tuple[Batch, list[Future[None]]]:
         batch = Batch.empty(start, len(paths), self.transform)
@@ -183,101 +176,25 @@ class DecodePool:
         try:
             try:
                 self._ask(process, batch, first, paths)
-            except _DiedError:
+            except WorkerDiedError:
                 for row, path in enumerate(paths, first):
                     self._ask_alone(process, batch, row, path)
         finally:
             self._idle.put(process)
 
-    def _ask(self, process: _Process, batch: Batch, first: int, paths: list[str]) -> None:
+    def _ask(self, process: WorkerProcess, batch: Batch, first: int, paths: list[str]) -> None:
         rows = slice(first, first + len(paths))
         batch.note(rows, process.decode(paths, batch.pixels[rows]))
 
-    def _ask_alone(self, process: _Process, batch: Batch, row: int, path: str) -> None:
+    def _ask_alone(self, process: WorkerProcess, batch: Batch, row: int, path: str) -> None:
         try:
             self._ask(process, batch, row, [path])
-        except _DiedError:
+        except WorkerDiedError:
             batch.pixels[row] = 0
             batch.problems[row] = CRASHED
             with contextlib.suppress(OSError):
                 facts = os.stat(path)  # noqa: PTH116 -- paths are strings here
                 batch.sizes[row], batch.mtimes_ns[row] = facts.st_size, facts.st_mtime_ns
-
-
-class _DiedError(Exception):
-    """A worker died while it decoded."""
-
-
-class _Process:
-    """One worker process, started at once and again after it died; `decode` is for one thread at a time."""
-
-    def __init__(self, transform: Transform, decode: worker.DecodeFunction) -> None:
-        setup = {"module": decode.__module__, "function": decode.__name__, "transform": transform.to_dict()}
-        self._setup = json.dumps(setup).encode() + b"\n"
-        self._lock = threading.Lock()
-        self._killed = False
-        self._child = self._start()
-
-    def decode(self, paths: list[str], pixels: NDArray[np.uint8]) -> dict[str, list[Any]]:
-        """Decode `paths` into `pixels`, (n, image_size, image_size, channels); return the other facts.
-
-        Raises:
-            _DiedError: The process died; another is starting.
-            RuntimeError: It cannot be started, or it was killed.
-        """
-        self._wait_until_ready()
-        asked, answered = _pipes(self._child)
-        with contextlib.suppress(BrokenPipeError):
-            asked.write(json.dumps(paths).encode() + b"\n")
-            asked.flush()
-            line = answered.readline()
-            if line.endswith(b"\n") and answered.readinto(pixels.data) == pixels.nbytes:
-                facts: dict[str, list[Any]] = json.loads(line)
-                return facts
-        self._restart()
-        raise _DiedError
-
-    def kill(self) -> None:
-        """End the process and never start another; whoever waits in `decode` gets an error."""
-        with self._lock:
-            self._killed = True
-            self._child.kill()
-
-    def close(self) -> None:
-        """End the process and give back what it held, once nobody waits in `decode`."""
-        self._child.kill()
-        self._child.wait()
-        for pipe in _pipes(self._child):
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        child = subprocess.Popen(  # noqa: S603 -- our own interpreter
-            [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            process_group=0 if os.name == "posix" else None,  # Ctrl-C in the terminal is for the parent alone
-        )
-        self._ready = False
-        with contextlib.suppress(BrokenPipeError):
-            asked, _ = _pipes(child)
-            asked.write(self._setup)
-            asked.flush()
-        return child
-
-    def _wait_until_ready(self) -> None:
-        if not self._ready and _pipes(self._child)[1].readline() != worker.READY:
-            code = self._child.wait()
-            raise RuntimeError(_CLOSED if self._killed else f"a decoding process ended with {code} as it started")
-        self._ready = True
-
-    def _restart(self) -> None:
-        with self._lock:
-            self.close()
-            if self._killed:
-                raise RuntimeError(_CLOSED)
-            self._child = self._start()
 
 
 def _finished(pending: deque[tuple[Batch, list[Future[None]]]]) -> Batch:
@@ -287,11 +204,6 @@ def _finished(pending: deque[tuple[Batch, list[Future[None]]]]) -> Batch:
         future.result()
     pending.popleft()
     return batch
-
-
-def _pipes(child: subprocess.Popen[bytes]) -> tuple[io.BufferedWriter, io.BufferedReader]:
-    """Return what the child reads from and what it writes to."""
-    return cast("io.BufferedWriter", child.stdin), cast("io.BufferedReader", child.stdout)
 
 
 @functools.cache

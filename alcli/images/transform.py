@@ -68,6 +68,11 @@ class Transform:
         }
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of what comes out."""
+        return self.image_size, self.image_size, self.channels
+
+    @property
     def shorter_side(self) -> int:
         """What a source's shorter side must have, in pixels, for the resize not to enlarge anything."""
         return math.ceil(self.image_size / self.crop_pct) if self.resize == "crop" else self.image_size

@@ -13,13 +13,11 @@ import importlib
 import json
 import os
 import signal
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from alcli.images.decoding import Decoded
 from alcli.images.transform import Transform
@@ -33,39 +31,42 @@ def serve() -> None:
     """Decode for the parent until it closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     requests, answers = _take_standard_streams()
-    warnings.simplefilter("ignore")
-    Image.preinit()
     setup = json.loads(requests.readline())
     decode: DecodeFunction = getattr(importlib.import_module(setup["module"]), setup["function"])
     transform = Transform.from_dict(setup["transform"])
     answers.write(READY)
     answers.flush()
     for line in requests:
-        pixels, facts = decode_all(decode, json.loads(line), transform)
+        paths = json.loads(line)
+        pixels = np.zeros((len(paths), *transform.shape), np.uint8)
+        facts = decode_into(pixels, decode, paths, transform)
         answers.write(json.dumps(facts).encode() + b"\n")
         answers.write(pixels.data)
         answers.flush()
 
 
-def decode_all(
-    decode: DecodeFunction, paths: list[str], transform: Transform
-) -> tuple[NDArray[np.uint8], dict[str, list[Any]]]:
+def decode_into(
+    pixels: NDArray[np.uint8], decode: DecodeFunction, paths: Sequence[str], transform: Transform
+) -> dict[str, list[Any]]:
     """Decode a few images.
 
+    Args:
+        pixels: (n, image_size, image_size, channels), written to where there is no problem.
+        decode: Gives one image.
+        paths: n image files.
+        transform: What every image becomes.
+
     Returns:
-        (n, image_size, image_size, channels) pixels, zeros where there is a problem; and lists of n `problems`,
-        `sha256`, `sizes` and `mtimes_ns`.
+        Lists of n `problems`, `sha256`, `sizes` (bytes) and `mtimes_ns`.
     """
-    side = transform.image_size
-    pixels = np.zeros((len(paths), side, side, transform.channels), np.uint8)
     facts: dict[str, list[Any]] = {"problems": [], "sha256": [], "sizes": [], "mtimes_ns": []}
     for row, path in enumerate(paths):
-        decoded = decode(path, transform)
-        if decoded.pixels is not None:
-            pixels[row] = decoded.pixels
-        for column, fact in zip(facts.values(), decoded[1:], strict=True):
+        image, *rest = decode(path, transform)
+        if image is not None:
+            pixels[row] = image
+        for column, fact in zip(facts.values(), rest, strict=True):
             column.append(fact)
-    return pixels, facts
+    return facts
 
 
 def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:

@@ -1,4 +1,4 @@
-"""Taking labels back: match every row to an image, check all of it, then change the manifest once or not at all."""
+"""Taking labels back: match every row to an image, check them all, change the manifest once or never."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import ledger, manifest as manifests
-from alcli.labelling import answers as returned, matching, merging, problems as reports, votes
+from alcli import ledger
+from alcli import manifest as manifests
+from alcli.labelling import answers as returned
+from alcli.labelling import matching, merging, votes
+from alcli.labelling import problems as reports
 from alcli.labelling.answers import Answers
 from alcli.labelling.merging import Merge, OnConflict
 from alcli.labelling.problems import Problem
@@ -123,7 +126,9 @@ def import_labels(
             raise reports.rejection(path, problems, rows=len(answers), unit=answers.unit, hint=hint)
         done = _report(before, answers, verdicts, outcome)
         if done.changed and not dry_run:
-            facts = {name: value for name, value in vars(done).items() if value and name not in _NOT_JOURNALLED}
+            facts = {
+                name: value for name, value in vars(done).items() if value and name not in _NOT_JOURNALLED
+            }
             ledger.commit(project, outcome.manifest, command="import-labels", file=str(path), **facts)
     return done
 
@@ -154,7 +159,12 @@ def _check(
         source=f"import:{answers.kind}",
     )
     clashes = [
-        Problem(int(verdicts.lines[at]), before.strings("file_name", verdicts.rows[[at]])[0] or "", "conflict", text)
+        Problem(
+            int(verdicts.lines[at]),
+            before.strings("file_name", verdicts.rows[[at]])[0] or "",
+            "conflict",
+            text,
+        )
         for at, text in conflicts
     ]
     return verdicts, outcome, [*problems, *unknown, *disputes, *clashes]

@@ -18,11 +18,30 @@ from alcli.tables import Table
 
 logger = logging.getLogger("alcli")
 
-ANNOTATORS = ("annotator", "annotator_id", "annotator_name", "labelled_by", "labeled_by", "completed_by", "worker_id")
+ANNOTATORS = (
+    "annotator",
+    "annotator_id",
+    "annotator_name",
+    "labelled_by",
+    "labeled_by",
+    "completed_by",
+    "worker_id",
+)
 TIMES = ("labelled_at", "labeled_at", "updated_at", "created_at")
 # A person's refusal, by the column that says it. What is in none of these columns is never read as one.
 _REFUSALS = frozenset(
-    ["skip", "skipped", "decline", "declined", "reject", "rejected", "ignore", "ignored", "cancelled", "canceled"]
+    [
+        "skip",
+        "skipped",
+        "decline",
+        "declined",
+        "reject",
+        "rejected",
+        "ignore",
+        "ignored",
+        "cancelled",
+        "canceled",
+    ]
 )
 _YES = _REFUSALS | {"true", "yes", "1", "1.0"}
 _SKIPS = {
@@ -136,7 +155,7 @@ def _lacks(path: Path, table: Table, what: str, names: Sequence[str]) -> InputRe
 
 
 def _categories(cells: Cells) -> tuple[NDArray[np.int32], list[str]]:
-    """Return for each cell the code of its text, -1 if there is none, and the texts in order of appearance."""
+    """Return each cell's code, -1 if it is empty, and the texts that codes stand for."""
     seen: dict[str | None, int] = {}
     raw = np.fromiter((seen.setdefault(cell, len(seen)) for cell in cells), np.int32, len(cells))
     names: dict[str, int] = {}
@@ -158,7 +177,9 @@ def _times(cells: Cells) -> NDArray[np.datetime64]:
             continue
         times[position] = time.astimezone(datetime.UTC).replace(tzinfo=None) if time.tzinfo else time
     if unread:
-        logger.warning("%d times are not ISO 8601, such as '%s', and count as unknown", len(unread), unread[0])
+        logger.warning(
+            "%d times are not ISO 8601, such as '%s', and count as unknown", len(unread), unread[0]
+        )
     return times
 
 
@@ -167,5 +188,6 @@ def _skipped(table: Table) -> NDArray[np.bool_]:
     for name, meant in _SKIPS.items():
         cells = table.column(name)
         if cells is not None:
-            skipped |= np.fromiter((bool(cell) and cell.strip().lower() in meant for cell in cells), bool, len(cells))
+            said = ((cell or "").strip().lower() in meant for cell in cells)
+            skipped |= np.fromiter(said, np.bool_, len(cells))
     return skipped

@@ -1,7 +1,7 @@
 """Which image of the pool a row of a labels file means. Never a guess: one image, or a problem.
 
-In this order: `alcli_id`; the exact relative path; what a URL, a percent-encoded or otherwise spelled path stands
-for; `sha256`; and the bare file name, only if asked for and only if one image has it.
+In this order: `alcli_id`; the exact relative path; what a URL, a percent-encoded or otherwise spelled path
+stands for; `sha256`; and the bare file name, only if asked for and only if one image has it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from alcli.manifest import Manifest
 
 _ID = re.compile(r"x([0-9a-f]{16})")
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<rest>[^?#]*)", re.IGNORECASE)
-_LOCAL_FILES = re.compile(r"[^?]*/data/local-files/\?(?:.*&)?d=([^&]*)")  # how Label Studio names a file on disk
+_LOCAL_FILES = re.compile(
+    r"[^?]*/data/local-files/\?(?:.*&)?d=([^&]*)"
+)  # how Label Studio names a file on disk
 _PREFIX = re.compile(r"(?P<old>.+?)(?:(?<!\?d)=(?P<new>.*))?")  # OLD=NEW; the `=` of `?d=` is part of OLD
 _CHUNK = 65_536
 
@@ -62,12 +64,16 @@ def match(
     why: dict[int, str] = {}
     if (rows < 0).any() and any(answers.sha256):
         digests = _Index(identity.text_keys([digest or "" for digest in manifest.strings("sha256")]))
-        digests.fill(rows, [(cell or "").strip().lower() for cell in answers.sha256], why, "images have this content")
+        digests.fill(
+            rows, [(cell or "").strip().lower() for cell in answers.sha256], why, "images have this content"
+        )
     if (rows < 0).any() and basename:
         names = _Index(identity.text_keys([_basename(name) for name in manifest.strings("file_name")]))
         names.fill(rows, [_basename(cell) for cell in answers.images], why, "images have this name")
     has_id = np.fromiter((bool(cell) for cell in answers.ids), np.bool_, len(answers))
-    bad = np.flatnonzero((rows < 0) | (has_id & (by_id < 0)) | ((by_id >= 0) & (by_path >= 0) & (by_id != by_path)))
+    bad = np.flatnonzero(
+        (rows < 0) | (has_id & (by_id < 0)) | ((by_id >= 0) & (by_path >= 0) & (by_id != by_path))
+    )
     for position, name in zip(bad.tolist(), manifest.strings("file_name", by_id[bad].clip(0)), strict=True):
         if by_id[position] >= 0:
             why[position] = f"the alcli_id beside it is that of {name}"
@@ -82,7 +88,9 @@ def _problem(answers: Answers, position: int, why: str | None) -> Problem:
     if not image:
         return Problem(line, image, "malformed row", "no image is named")
     if answers.ids[position]:
-        return Problem(line, image, "unknown image", f"no image of the pool has the alcli_id {answers.ids[position]}")
+        return Problem(
+            line, image, "unknown image", f"no image of the pool has the alcli_id {answers.ids[position]}"
+        )
     if ".." in re.split(r"[/\\]", image):
         return Problem(line, image, "unknown image", "the path leads out of the pool")
     return Problem(line, image, "unknown image", "not in the pool")
@@ -104,17 +112,23 @@ class _Index:
         return rows, counts
 
     def fill(self, rows: NDArray[np.int64], texts: Sequence[str], why: dict[int, str], several: str) -> None:
-        """Fill the entries of `rows` that are -1 with the row that has the text, and say why where many have."""
-        open_ = [int(position) for position in np.flatnonzero(rows < 0) if texts[position]]
-        found, counts = self.find(identity.text_keys([texts[position] for position in open_]))
-        rows[open_] = found
-        why.update({at: f"{count} {several}" for at, count in zip(open_, counts.tolist(), strict=True) if count > 1})
+        """Set the entries of `rows` that are -1 to the row that has the text; say why where many have it."""
+        missing = [position for position in np.flatnonzero(rows < 0).tolist() if texts[position]]
+        found, counts = self.find(identity.text_keys([texts[position] for position in missing]))
+        rows[missing] = found
+        for position, count in zip(missing, counts.tolist(), strict=True):
+            if count > 1:
+                why[position] = f"{count} {several}"
 
 
 def _find_ids(cells: Cells, manifest: Manifest) -> NDArray[np.int64]:
     """Return (r,) the rows that have these ids; -1 where there is no id or no such image."""
     rows = np.full(len(cells), -1)
-    found = [(at, int(hit[1], 16)) for at, cell in enumerate(cells) if cell and (hit := _ID.fullmatch(_trimmed(cell)))]
+    found = [
+        (at, int(hit[1], 16))
+        for at, cell in enumerate(cells)
+        if cell and (hit := _ID.fullmatch(_trimmed(cell)))
+    ]
     if found:
         positions, keys = zip(*found, strict=True)
         rows[list(positions)] = _Index(manifest.keys).find(np.array(keys, np.uint64))[0]
@@ -122,14 +136,16 @@ def _find_ids(cells: Cells, manifest: Manifest) -> NDArray[np.int64]:
 
 
 def _find_paths(cells: Cells, manifest: Manifest, speller: _Speller) -> NDArray[np.int64]:
-    """Return (r,) the rows that have these paths, as written or else as they may be read; -1 where none has."""
+    """Return (r,) the rows that have these paths, as written or as they may be read; -1 where none has."""
     index = _Index(manifest.keys)
     rows = np.full(len(cells), -1)
     for start in range(0, len(cells), _CHUNK):
         chunk = [cell or "" for cell in cells[start : start + _CHUNK]]
         mine = rows[start : start + _CHUNK]
         mine[:] = index.find(identity.text_keys(chunk))[0]
-        spelled = [(at, text) for at in np.flatnonzero(mine < 0).tolist() for text in speller.readings(chunk[at])]
+        spelled = [
+            (at, text) for at in np.flatnonzero(mine < 0).tolist() for text in speller.readings(chunk[at])
+        ]
         found = index.find(identity.text_keys([text for _, text in spelled]))[0]
         for (at, _), row in zip(reversed(spelled), found[::-1].tolist(), strict=True):
             mine[at] = row if row >= 0 else mine[at]  # the likeliest reading comes first, so it is set last
@@ -148,7 +164,10 @@ class _Speller:
         text = tables.spreadsheet_unsafe(text)
         bare, decoded = _decoded(text)
         for old, new in self.prefixes:
-            for spelling, rest in ((bare, urllib.parse.unquote(bare[len(old) :])), (decoded, decoded[len(old) :])):
+            for spelling, rest in (
+                (bare, urllib.parse.unquote(bare[len(old) :])),
+                (decoded, decoded[len(old) :]),
+            ):
                 if spelling.startswith(old):
                     yield self._relative(new + rest).lstrip("/")
         yield self._relative(text)

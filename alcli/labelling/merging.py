@@ -44,7 +44,9 @@ def classify(
     messages = {name: _unknown(name, list(known), look=at < _NEAR_MATCHES) for at, name in enumerate(unknown)}
     bad = np.flatnonzero((answers.labels >= 0) & ~answers.skipped & (codes[answers.labels] < 0))
     problems = [
-        Problem(int(answers.lines[at]), answers.name(at), "unknown class", messages[given[answers.labels[at]]])
+        Problem(
+            int(answers.lines[at]), answers.name(at), "unknown class", messages[given[answers.labels[at]]]
+        )
         for at in bad.tolist()
     ]
     return codes, tuple(classes), problems
@@ -107,7 +109,9 @@ def merge(
     writes = ~labelled | (differs & (on_conflict == "replace"))
     touched = np.concatenate([rows, verdicts.declined])
     returned = touched[manifest.out[touched]]
-    declined = verdicts.declined[manifest.equals("status", "ok")[verdicts.declined] & ~manifest.labelled[verdicts.declined]]
+    declined = verdicts.declined[
+        manifest.equals("status", "ok")[verdicts.declined] & ~manifest.labelled[verdicts.declined]
+    ]
     merged = _labelled(manifest, verdicts, codes, np.flatnonzero(writes), source)
     merged = merged.assign(declined, status="skipped", problem="a person declined to label it")
     merged = merged.assign(returned, queried_round=None)

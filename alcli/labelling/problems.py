@@ -1,4 +1,4 @@
-"""What is wrong with the rows of a labels file, and how it is told: to people the first ten, to a report all."""
+"""What is wrong with the rows of a labels file, and how it is told: the first ten, or all in a report."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from alcli import files, tables
 from alcli.errors import InputRejected, UsageError
+
 
 class Problem(NamedTuple):
     """One row that cannot be taken.
@@ -75,7 +76,10 @@ def write_report(path: Path, problems: Sequence[Problem]) -> None:
         writer = csv.DictWriter(buffer, Problem._fields, lineterminator="\n")
         writer.writeheader()
         writer.writerows(
-            {name: tables.spreadsheet_safe(cell) if isinstance(cell, str) else cell for name, cell in entry.items()}
+            {
+                name: tables.spreadsheet_safe(cell) if isinstance(cell, str) else cell
+                for name, cell in entry.items()
+            }
             for entry in entries
         )
         text = buffer.getvalue()

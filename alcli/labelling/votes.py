@@ -71,8 +71,17 @@ def settle(answers: Answers, rows: NDArray[np.int64], *, resolve: Resolve) -> tu
             labels[at], annotators[at], times[at], agreement[at] = ballot.verdict()
     silent = np.setdiff1d(rows[rows >= 0], images)
     declined = np.intersect1d(silent, rows[answers.skipped])
-    columns = (images, labels, answers.lines[chosen], annotators, times, agreement)
-    return Verdicts(*[column[settled] for column in columns], declined, len(silent) - len(declined)), problems
+    verdicts = Verdicts(
+        rows=images[settled],
+        labels=labels[settled],
+        lines=answers.lines[chosen][settled],
+        annotators=annotators[settled],
+        times=times[settled],
+        agreement=agreement[settled],
+        declined=declined,
+        unanswered=len(silent) - len(declined),
+    )
+    return verdicts, problems
 
 
 class _Ballot:
@@ -104,7 +113,9 @@ class _Ballot:
             before = last.setdefault(who, position)
             if before == position:
                 continue
-            if self.resolve != "latest" or not (times[before] < times[position] or times[position] < times[before]):
+            if self.resolve != "latest" or not (
+                times[before] < times[position] or times[position] < times[before]
+            ):
                 self._complain(position, "duplicate row", self._twice(before))
             elif times[before] < times[position]:
                 last[who] = position
@@ -129,9 +140,11 @@ class _Ballot:
         if np.isnat(times).any():
             self._complain(self.votes[-1], "disagreement", "annotators disagree, and not every row says when")
             return -1
-        last = {int(self.answers.labels[at]) for at, time in zip(self.votes, times, strict=True) if time == times.max()}
+        last = {int(label) for label in self.answers.labels[self.votes][times == times.max()]}
         if len(last) > 1:
-            self._complain(self.votes[-1], "disagreement", "annotators disagree, and the last ones at the same time")
+            self._complain(
+                self.votes[-1], "disagreement", "annotators disagree, and the last ones at the same time"
+            )
         return last.pop()
 
     def _twice(self, before: int) -> str:
@@ -142,6 +155,4 @@ class _Ballot:
 
     def _complain(self, position: int, kind: str, text: str) -> None:
         if not self.problem:
-            self.problem = Problem(
-                int(self.answers.lines[position]), self.answers.name(position), kind, text
-            )
+            self.problem = Problem(int(self.answers.lines[position]), self.answers.name(position), kind, text)

@@ -1,7 +1,7 @@
-"""FaceNet's triplet loss with semi-hard negatives mined in the batch (Schroff et al., 2015, arXiv 1503.03832).
+"""FaceNet's triplet loss, semi-hard negatives mined in the batch (Schroff et al., 2015, arXiv 1503.03832).
 
-The paper's equation 1 and section 3.2. Every ordered pair of two images of one class is an anchor and a positive.
-Its negative is the nearest one that is farther than the positive; where there is none, the farthest, as in
+The paper's equation 1 and section 3.2. Every ordered pair of two images of one class is an anchor and a
+positive. Its negative is the nearest one farther than the positive; where there is none, the farthest, as in
 TensorFlow Addons. A negative beyond the margin costs nothing either way.
 """
 
@@ -14,7 +14,7 @@ MARGIN = 0.2
 
 
 def triplet(embeddings: Tensor, targets: Tensor, *, margin: float = MARGIN) -> Tensor:
-    """Return the mean of [d(a, p) - d(a, n) + margin]+ over all pairs, d being the squared Euclidean distance.
+    """Return the mean of [d(a, p) - d(a, n) + margin]+ over all pairs; d is the squared distance.
 
     Args:
         embeddings: (b, t), of length 1.

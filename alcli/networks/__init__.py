@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from alcli.networks.backbones import check_architecture, default_dropout, default_transform, is_built_in
+from alcli.networks.backbones import (
+    SMALLEST_PX,
+    check_architecture,
+    default_dropout,
+    default_transform,
+    is_built_in,
+)
 from alcli.networks.devices import choose_device, choose_precision, to_input
-from alcli.networks.model import EMBEDDINGS, Blueprint, Classifier, Embedder, Model, Outputs, build
+from alcli.networks.model import (
+    EMBEDDINGS,
+    Blueprint,
+    Classifier,
+    Embedder,
+    Model,
+    Outputs,
+    Standardise,
+    build,
+)
 from alcli.networks.weights import fit_backbone, load, read_weights, save
 
 __all__ = [
     "EMBEDDINGS",
+    "SMALLEST_PX",
     "Blueprint",
     "Classifier",
     "Embedder",
     "Model",
     "Outputs",
+    "Standardise",
     "build",
     "check_architecture",
     "choose_device",

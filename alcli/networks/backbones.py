@@ -1,4 +1,4 @@
-"""Backbones by name: the built-in ones and all of timm's. They turn images into features; heads come on top."""
+"""Backbones by name: the built-in ones and all of timm's. They make features of images; heads come on top."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from torch import nn
 from alcli import plugins
 from alcli.errors import UsageError
 from alcli.images.transform import Transform
-from alcli.networks import lenet as _lenet, lenet5 as _lenet5
+from alcli.networks import lenet as _lenet
+from alcli.networks import lenet5 as _lenet5
 
 SMALLEST_PX = 8
 _BUILT_IN = {"lenet": (_lenet.lenet, _lenet), "lenet5": (_lenet5.lenet5, _lenet5)}
@@ -30,8 +31,7 @@ def check_architecture(architecture: str) -> None:
     """
     if is_built_in(architecture):
         return
-    import timm
-
+    timm = _timm()
     # `hf-hub:` and the like would fetch a configuration, and only --pretrained may use the network.
     if ":" in architecture or not timm.is_model(architecture):
         known = [*_BUILT_IN, *timm.list_models()]
@@ -60,9 +60,7 @@ def default_transform(architecture: str, *, image_size: int | None, channels: in
         if image_size is None or image_size < SMALLEST_PX:
             raise UsageError(f"--image-size {image_size}: {architecture} needs at least {SMALLEST_PX} px")
         return Transform(image_size=image_size, channels=channels)
-    from timm.data import resolve_data_config
-
-    config = resolve_data_config(pretrained_cfg=_timm_config(architecture))
+    config = _timm().data.resolve_data_config(pretrained_cfg=_timm_config(architecture))
     mean, std = config["mean"], config["std"]
     if channels == 1:
         mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
@@ -92,11 +90,13 @@ def build_backbone(
         The backbone, (b, C, H, W) to (b, width), and its width.
 
     Raises:
-        UsageError: There are no pretrained weights or they cannot be fetched, or the image size does not suit.
+        UsageError: There are no pretrained weights, they cannot be fetched, or the image size does not suit.
     """
     if is_built_in(architecture):
         if pretrained:
-            raise UsageError(f"{architecture} has no pretrained weights", hint="--model resnet18 --pretrained")
+            raise UsageError(
+                f"{architecture} has no pretrained weights", hint="--model resnet18 --pretrained"
+            )
         build, module = _BUILT_IN[architecture]
         return build(channels, image_size), module.WIDTH
     backbone = _build_timm(architecture, channels=channels, image_size=image_size, pretrained=pretrained)
@@ -109,21 +109,24 @@ def classifier_names(architecture: str) -> tuple[str, ...]:
     return ("head", *((named,) if isinstance(named, str) else named or ()))
 
 
-def _timm_config(architecture: str) -> dict[str, Any]:
+def _timm() -> Any:
+    """Return timm; importing it takes a second, which the built-in networks do without."""
     import timm
 
-    config = timm.get_pretrained_cfg(architecture)
+    return timm
+
+
+def _timm_config(architecture: str) -> dict[str, Any]:
+    config = _timm().get_pretrained_cfg(architecture)
     return dict(config.to_dict()) if config else {"input_size": (3, 224, 224)}
 
 
 def _build_timm(architecture: str, *, channels: int, image_size: int, pretrained: bool) -> nn.Module:
-    import timm
-
     sized = {"img_size": image_size} if _timm_config(architecture).get("fixed_input_size") else {}
     try:
-        return timm.create_model(
+        backbone: nn.Module = _timm().create_model(
             architecture, pretrained=pretrained, num_classes=0, in_chans=channels, **sized
-        )  # type: ignore[no-any-return]
+        )
     except Exception as error:
         if not pretrained:
             raise UsageError(f"timm cannot build {architecture} for {image_size} px: {error}") from error
@@ -131,6 +134,7 @@ def _build_timm(architecture: str, *, channels: int, image_size: int, pretrained
             f"cannot fetch the pretrained weights of {architecture}: {error}",
             hint="download them elsewhere and give them with --weights FILE",
         ) from error
+    return backbone
 
 
 def _width(backbone: nn.Module, channels: int, image_size: int, architecture: str) -> int:
@@ -144,5 +148,7 @@ def _width(backbone: nn.Module, channels: int, image_size: int, architecture: st
         raise UsageError(f"{architecture} does not take images of {image_size} px: {error}") from error
     backbone.train(training)
     if features.ndim != 2:
-        raise UsageError(f"{architecture} gives maps of shape {tuple(features.shape)}, not one vector per image")
+        raise UsageError(
+            f"{architecture} gives maps of shape {tuple(features.shape)}, not one vector per image"
+        )
     return int(features.shape[1])

@@ -1,7 +1,7 @@
-"""LeNet-5 (LeCun, Bottou, Bengio & Haffner, 1998, Gradient-based learning applied to document recognition, fig. 2).
+"""LeNet-5 (LeCun et al., 1998, Gradient-based learning applied to document recognition, figure 2).
 
-Departures, as everywhere today: every map of the third layer sees all six maps below it, pooling has no weights,
-and the output is a linear layer. For ten classes on 32×32 grey images it has 61,706 parameters.
+Departures, as everywhere today: every map of the third layer sees all six maps below it, pooling has no
+weights, and the output is a linear layer. For ten classes on 32×32 grey images it has 61,706 parameters.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The model: a backbone with a linear classifier (M1), and an embedding for triplets (M2) if there is one.
 
-The embedding has a backbone of its own, or shares the classifier's: in `joint` training, and where the backbone
-is frozen and only heads are trained on its features.
+The embedding has a backbone of its own, or shares the classifier's: in `joint` training, and where the
+backbone is frozen and only heads are trained on its features.
 """
 
 from __future__ import annotations
@@ -134,6 +134,11 @@ class Model(nn.Module):
         """Whether the backbone is frozen, so that `features` and `heads` can be used apart."""
         return self.plan.frozen
 
+    @property
+    def width(self) -> int:
+        """Size d of the backbone's features."""
+        return self.classifier.head.in_features
+
     def forward(self, images: Tensor) -> Outputs:
         """Return what the model says of (b, C, H, W) images."""
         features = self.classifier.backbone(images)  # (b, d)
@@ -165,7 +170,11 @@ def build(plan: Blueprint, *, seed: int = 0, pretrained: bool = False) -> Model:
     embedder = None
     if plan.embedding != "none":
         with _seeded(seed, "embedder"):
-            own = _backbone(plan, pretrained=pretrained)[0] if plan.embedding == "triplet" and not plan.frozen else None
+            own = (
+                _backbone(plan, pretrained=pretrained)[0]
+                if plan.embedding == "triplet" and not plan.frozen
+                else None
+            )
             embedder = Embedder(own, width, plan)
     return Model(classifier, embedder, plan).eval()
 

@@ -1,4 +1,4 @@
-"""Weights on disk: a trained model's own, and files that users bring. Nothing here ever unpickles an object."""
+"""Weights on disk: a trained model's own, and files that users bring. Nothing here unpickles an object."""
 
 from __future__ import annotations
 
@@ -104,7 +104,9 @@ def fit_backbone(backbone: nn.Module, weights: dict[str, Tensor], architecture: 
     _fill(backbone, kept, path, architecture)
 
 
-def _fill(network: nn.Module, weights: dict[str, Tensor], path: Path, architecture: str = "this network") -> None:
+def _fill(
+    network: nn.Module, weights: dict[str, Tensor], path: Path, architecture: str = "this network"
+) -> None:
     own = network.state_dict()
     problems = [f"{name} is missing" for name in own if name not in weights]
     problems += [

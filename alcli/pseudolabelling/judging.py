@@ -1,14 +1,14 @@
-"""What the models say of images, and how sure they are of it: one number per image and method, higher is surer."""
+"""What the models say of images, and how sure they are: one number per image and method, higher is surer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import centres, inference, ranking
+from alcli import centres, identity, inference, uncertainty
 from alcli.errors import StepMissing
 from alcli.manifest import Manifest
 from alcli.models import ModelRecord
@@ -17,6 +17,7 @@ from alcli.signals import SignalStore
 
 Method = Literal["triplet-margin", "confidence", "entropy"]
 Arrays = Mapping[str, NDArray[Any]]
+_DECIMALS = 10  # to which scores are compared, as everywhere in ranking
 
 
 class Judgements(NamedTuple):
@@ -69,21 +70,28 @@ class Triplet:
         reference: (l,) the labelled images' own distances to the nearest centre.
     """
 
-    signals = ("triplet_embeddings",)
+    signals: tuple[str, ...] = ("triplet_embeddings",)
 
     def __init__(self, manifest: Manifest, store: SignalStore) -> None:
         rows = np.flatnonzero(teachers(manifest))
         labels = manifest.label_codes[rows]
         embeddings = store.read(self.signals, manifest.keys[rows])["triplet_embeddings"]
         self.centres = centres.centres_of(embeddings, labels, len(manifest.classes))
-        self.reference = centres.nearest(embeddings, self.centres).first
+        self.reference = self._nearest(embeddings).first
 
     def __call__(self, arrays: Arrays) -> Judgements:
         """Judge the rows of `arrays`."""
-        near = centres.nearest(arrays["triplet_embeddings"], self.centres)
+        near = self._nearest(arrays["triplet_embeddings"])
         known = np.isfinite(near.second)  # with one centre there is no runner-up: the closest are surest
         margin = np.where(known, near.second, 0) - near.first
         return Judgements(near.labels, margin, margin, near.first)
+
+    def _nearest(self, embeddings: NDArray[Any]) -> centres.Nearest:
+        pieces = [
+            centres.nearest(embeddings[block], self.centres)
+            for block in uncertainty.blocks(*embeddings.shape)
+        ]
+        return centres.Nearest(*map(np.concatenate, zip(*pieces, strict=True)))
 
 
 def teachers(manifest: Manifest) -> NDArray[np.bool_]:
@@ -91,7 +99,9 @@ def teachers(manifest: Manifest) -> NDArray[np.bool_]:
     return manifest.labelled & manifest.equals("split", "train") & manifest.readable
 
 
-def find(method: Method, project: Project, manifest: Manifest, record: ModelRecord, needed: NDArray[np.bool_]) -> Judge:
+def find(
+    method: Method, project: Project, manifest: Manifest, record: ModelRecord, needed: NDArray[np.bool_]
+) -> Judge:
     """Return the judge for a method.
 
     Args:
@@ -104,22 +114,64 @@ def find(method: Method, project: Project, manifest: Manifest, record: ModelReco
     Raises:
         StepMissing: The model lacks a signal, an image was not scored, or no image is labelled.
     """
-    store = SignalStore(record.signals(project))
-    triplet = method == "triplet-margin"
-    wanted = Triplet.signals if triplet else Classifier(manifest, record, entropy=method == "entropy").signals
-    _require(project, manifest, record, store, wanted, needed | teachers(manifest) if triplet else needed)
-    if not triplet:
-        return Classifier(manifest, record, entropy=method == "entropy")
-    if not teachers(manifest).any():
-        raise StepMissing("no training image is labelled, so there are no class centres", hint="alcli import-labels")
-    return Triplet(manifest, store)
+    if method != "triplet-margin":
+        classifier = Classifier(manifest, record, entropy=method == "entropy")
+        _require(project, manifest, record, signals=classifier.signals, needed=needed)
+        return classifier
+    known = teachers(manifest)
+    _require(project, manifest, record, signals=Triplet.signals, needed=needed | known)
+    if not known.any():
+        raise StepMissing(
+            "no training image is labelled, so there are no class centres",
+            hint=project.command("import-labels", "LABELS.csv"),
+        )
+    return Triplet(manifest, SignalStore(record.signals(project)))
 
 
 def judge(judge_: Judge, store: SignalStore, keys: NDArray[np.uint64]) -> Judgements:
-    """Judge the images `keys`, part by part, in memory that does not grow with the signals."""
+    """Judge the images `keys`, part by part, in memory that does not grow with the signals.
+
+    Raises:
+        InputRejected: A signal is not finite; the images are named.
+    """
     count = len(keys)
     whole = Judgements(np.full(count, -1, np.int32), np.zeros(count), np.zeros(count), np.zeros(count))
     for positions, arrays in store.chunks(judge_.signals, keys):
-        for values, found in zip(whole, judge_(arrays), strict=True):
-            values[positions] = found
-    return whole
+        found = judge_(arrays)
+        for name in Judgements._fields:
+            getattr(whole, name)[positions] = getattr(found, name)
+    ids = identity.ids_of(keys)
+    uncertainty.refuse(~np.isfinite(whole.sureness), "signals are not finite", lambda row: str(ids[row]))
+    return whole._replace(sureness=np.round(whole.sureness, _DECIMALS))
+
+
+def _require(
+    project: Project,
+    manifest: Manifest,
+    record: ModelRecord,
+    *,
+    signals: Sequence[str],
+    needed: NDArray[np.bool_],
+) -> None:
+    """Check that every needed image has the signals, and of the file as it is now."""
+    store = SignalStore(record.signals(project))
+    again = ("--from", "OUTPUTS.parquet") if record.external else ()
+    if not store:
+        raise StepMissing(f"model {record.id} has scored nothing yet", hint=project.command("score", *again))
+    missing = [name for name in signals if name not in store.shapes]
+    if missing:
+        triplet = "triplet_embeddings" in missing and not record.external
+        raise StepMissing(
+            f"model {record.id} gives no {', '.join(missing)}",
+            hint=project.command("train", "--embedding", "triplet")
+            if triplet
+            else project.command("score", *again),
+        )
+    rows = np.flatnonzero(needed)
+    stale = rows[store.locate(manifest.keys[rows]) < 0]
+    if not record.external:
+        stale = inference.stale_rows(manifest, rows, store)
+    if len(stale):
+        raise StepMissing(
+            f"{len(stale)} images have no signals of model {record.id}", hint=project.command("score", *again)
+        )

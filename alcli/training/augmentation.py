@@ -43,7 +43,7 @@ def augmentation(policy: str) -> Augment | None:
 
 
 def standard(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Shift every image by up to an eighth of its side, the border mirrored, and turn half of them left to right."""
+    """Shift every image by up to an eighth of its side, the border reflected, and mirror half of them."""
     count, height, width, _ = pixels.shape
     reach = max(1, height // _SHIFT)
     padded = np.pad(pixels, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="reflect")
@@ -64,7 +64,9 @@ def _timm_policy(policy: str) -> Callable[[Image.Image], Image.Image]:
         "rand": auto_augment.rand_augment_transform,
         "augmix": auto_augment.augment_and_mix_transform,
     }
-    make = next((kind for name, kind in kinds.items() if policy.startswith(name)), auto_augment.auto_augment_transform)
+    make = next(
+        (kind for name, kind in kinds.items() if policy.startswith(name)), auto_augment.auto_augment_transform
+    )
     try:
         change: Callable[[Image.Image], Image.Image] = make(policy, {"img_mean": (128, 128, 128)})
     except (AssertionError, ValueError, KeyError, IndexError) as error:
@@ -76,7 +78,7 @@ def _timm_policy(policy: str) -> Callable[[Image.Image], Image.Image]:
 
 
 def _changed(image: Pixels, change: Callable[[Image.Image], Image.Image]) -> Pixels:
-    """Apply a policy to one (H, W, C) image; grey ones go through RGB, the only mode that all its steps take."""
+    """Apply a policy to one (H, W, C) image; grey ones go through RGB, which all its steps take."""
     if image.shape[2] == 3:
         return np.asarray(change(Image.fromarray(image)))
     colour = change(Image.fromarray(image[..., 0]).convert("RGB"))
@@ -85,7 +87,7 @@ def _changed(image: Pixels, change: Callable[[Image.Image], Image.Image]) -> Pix
 
 @contextlib.contextmanager
 def _timm_seeded(rng: np.random.Generator) -> Iterator[None]:
-    """Seed the global generators, the only ones that timm's policies draw from, and put them back afterwards."""
+    """Seed the global generators, which timm's policies draw from, and put them back afterwards."""
     seed = int(rng.integers(2**32))
     before = random.getstate(), np.random.get_state()  # noqa: NPY002 -- see above
     random.seed(seed)

@@ -1,7 +1,7 @@
 """Temperature scaling (Guo, Pleiss, Sun & Weinberger, 2017, arXiv 1706.04599, section 4.2).
 
-One number T divides all logits, chosen so that probabilities are as right as they claim on held-out labels. It
-changes no prediction, but it does change which of two images the model is less sure of.
+One number T divides all logits, chosen so that probabilities are as right as they claim on held-out labels.
+It changes no prediction, but it does change which of two images the model is less sure of.
 """
 
 from __future__ import annotations

@@ -57,7 +57,9 @@ class Checkpoint:
         self.path = path
         self._saved_at = time.monotonic()
 
-    def save(self, network: nn.Module, optimiser: torch.optim.Optimizer, fitting: Fitting, *, last: bool) -> None:
+    def save(
+        self, network: nn.Module, optimiser: torch.optim.Optimizer, fitting: Fitting, *, last: bool
+    ) -> None:
         """Save after an epoch; not oftener than every two seconds unless it is the last."""
         if not last and time.monotonic() - self._saved_at < EVERY_S:
             return
@@ -66,7 +68,11 @@ class Checkpoint:
             "best": fitting.best,
             **{f"adam.{number}": state for number, state in optimiser.state_dict()["state"].items()},
         }
-        tensors = {f"{name}/{key}": t.cpu().contiguous() for name, state in states.items() for key, t in state.items()}
+        tensors = {
+            f"{name}/{key}": t.cpu().contiguous()
+            for name, state in states.items()
+            for key, t in state.items()
+        }
         with files.atomic_path(self.path) as temporary:
             safetensors.torch.save_file(tensors, temporary, metadata={"log": json.dumps(fitting.log)})
         self._saved_at = time.monotonic()
@@ -78,7 +84,7 @@ class Checkpoint:
         with safetensors.safe_open(self.path, framework="pt") as file:
             log = json.loads(file.metadata()["log"])
             states: dict[str, State] = {}
-            for key in file.keys():
+            for key in file.keys():  # noqa: SIM118 -- the file is no dictionary
                 name, _, rest = key.partition("/")
                 states.setdefault(name, {})[rest] = file.get_tensor(key)
         network.load_state_dict(states["network"])

@@ -17,7 +17,9 @@ EVALUATED_AT_ONCE = 256
 
 
 @torch.inference_mode()
-def outputs_of(network: Callable[[Tensor], Tensor], examples: Examples, positions: Positions | None = None) -> Tensor:
+def outputs_of(
+    network: Callable[[Tensor], Tensor], examples: Examples, positions: Positions | None = None
+) -> Tensor:
     """Return what a network says of examples, (n, …) float32 on the CPU.
 
     Args:
@@ -41,12 +43,14 @@ def model_outputs(model: Model, examples: Examples) -> Outputs:
         widths[:] = [part.shape[1] for part in parts]
         return torch.cat(parts, dim=1)
 
-    parts = outputs_of(joined, examples).split(widths, dim=1)
+    parts = torch.split(outputs_of(joined, examples), widths, dim=1)
     return Outputs(parts[0], parts[1], parts[2] if len(parts) == 3 else None)
 
 
-def class_centres(embeddings: NDArray[np.float32], codes: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
-    """Return the (c, t) mean embedding of each class, not normalised again; infinite where a class is absent."""
+def class_centres(
+    embeddings: NDArray[np.float32], codes: NDArray[np.int64], classes: int
+) -> NDArray[np.float64]:
+    """Return the (c, t) mean embedding of each class, not normalised again; infinite where there is none."""
     sums = np.zeros((classes, embeddings.shape[1]))
     np.add.at(sums, codes, embeddings)
     counts = np.bincount(codes, minlength=classes)[:, None]
@@ -58,7 +62,8 @@ def nearest_centre(embeddings: NDArray[np.float32], centres: NDArray[np.float64]
     present = np.flatnonzero(np.isfinite(centres).all(axis=1))
     kept = centres[present]
     squared = (kept**2).sum(axis=1) - 2 * embeddings @ kept.T  # (n, c'), up to a constant of each row
-    return present[squared.argmin(axis=1)]
+    found: NDArray[np.int64] = present[squared.argmin(axis=1)]
+    return found
 
 
 def accuracy(predicted: NDArray[np.int64], codes: NDArray[np.int64]) -> float:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from alcli import files, inference, ledger, manifest as manifests, networks
+from alcli import files, inference, ledger, networks
+from alcli import manifest as manifests
 from alcli.images.transform import Transform
+from alcli.inference import Arrays
 from alcli.manifest import Manifest
 from alcli.networks import Model
-from alcli.progress import Progress
-from alcli.project import Project
 from alcli.signals import SignalStore
 from alcli.training.inputs import Examples, Features
+from alcli.training.job import Job
 from alcli.training.splits import Split
 
 SIGNAL = "features"
@@ -30,39 +31,30 @@ def store_name(model: Model, transform: Transform) -> str:
     return f"{SIGNAL}-{files.digest(*parts)}"
 
 
-def compute_missing(
-    project: Project,
-    splits: dict[str, Split],
-    model: Model,
-    transform: Transform,
-    device: torch.device,
-    *,
-    precision: str,
-    workers: int | None,
-    progress: Progress,
-) -> SignalStore:
-    """Compute the features of labelled images that have none yet, and note in the manifest what cannot be read."""
+def compute_missing(job: Job, model: Model) -> SignalStore:
+    """Compute the features of labelled images that have none; note in the manifest what cannot be read."""
+    project, transform = job.project, job.recipe.transform
     store = SignalStore(project.signals / store_name(model, transform))
     with ledger.writing(project, "train"):
-        manifest = manifests.read(project.manifest)
         if not store:
             shape = {"shape": [model.width], "dtype": "float16"}
             store.create(model=None, transform=transform.to_dict(), signals={SIGNAL: shape})
-        rows = np.sort(np.concatenate([split.rows for split in splits.values()]))
+        rows = np.sort(np.concatenate([split.rows for split in job.splits.values()]))
         inference.save_signals(
             project,
-            manifest,
-            inference.stale_rows(manifest, rows, store),
+            job.manifest,
+            inference.stale_rows(job.manifest, rows, store),
             store,
             transform,
-            _computation(model, transform, device, precision),
+            _computation(model, transform, job.device),
             batch_size=512 if transform.image_size <= 64 else 64,
-            workers=workers,
-            progress=progress,
+            workers=job.workers,
+            progress=job.progress,
             stage=f"features of {model.plan.architecture}",
         )
-        found = inference.with_findings(manifest, store)
-        if found is not manifest:
+        now = manifests.read(project.manifest)
+        found = inference.with_findings(now, store)
+        if found is not now:
             ledger.commit(project, found, command="train", features=len(rows))
     return store
 
@@ -73,12 +65,14 @@ def examples(store: SignalStore, manifest: Manifest, split: Split, device: torch
     return Examples(Features(torch.from_numpy(values.astype(np.float32)).to(device)), split.codes)
 
 
-def _computation(model: Model, transform: Transform, device: torch.device, precision: str) -> Any:
+def _computation(
+    model: Model, transform: Transform, device: torch.device
+) -> Callable[[NDArray[np.uint8]], Arrays]:
+    """Return the function from (b, H, W, C) pixels to (b, d) features, in float32 as `score` computes them."""
+
     @torch.inference_mode()
-    def compute(pixels: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-        images = networks.to_input(pixels, transform, device)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-            features = model.features(images)
+    def compute(pixels: NDArray[np.uint8]) -> Arrays:
+        features = model.features(networks.to_input(pixels, transform, device))
         return {SIGNAL: features.float().cpu().numpy().astype(np.float16)}
 
     return compute

@@ -1,4 +1,4 @@
-"""What networks are fed with: pixels held in memory, pixels decoded anew in every epoch, or saved features."""
+"""What networks are fed: pixels held in memory, pixels decoded anew in every epoch, or saved features."""
 
 from __future__ import annotations
 
@@ -27,8 +27,13 @@ class Inputs(Protocol):
     """Hands out the inputs of a network by position, batch by batch."""
 
     def batches(
-        self, orders: Iterable[Positions], *, augment: Augment | None = None, rng: np.random.Generator | None = None
-    ) -> Iterator[Tensor]: ...
+        self,
+        orders: Iterable[Positions],
+        *,
+        augment: Augment | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> Iterator[Tensor]:
+        """Yield one batch per entry of `orders`, augmented with draws from `rng` if asked for."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,11 @@ class HeldPixels:
     device: torch.device
 
     def batches(
-        self, orders: Iterable[Positions], *, augment: Augment | None = None, rng: np.random.Generator | None = None
+        self,
+        orders: Iterable[Positions],
+        *,
+        augment: Augment | None = None,
+        rng: np.random.Generator | None = None,
     ) -> Iterator[Tensor]:
         """Yield (b, C, H, W) images, normalised."""
         for order in orders:
@@ -73,7 +82,11 @@ class StreamedPixels:
     device: torch.device
 
     def batches(
-        self, orders: Iterable[Positions], *, augment: Augment | None = None, rng: np.random.Generator | None = None
+        self,
+        orders: Iterable[Positions],
+        *,
+        augment: Augment | None = None,
+        rng: np.random.Generator | None = None,
     ) -> Iterator[Tensor]:
         """Yield (b, C, H, W) images, normalised.
 
@@ -101,7 +114,11 @@ class Features:
     values: Tensor
 
     def batches(
-        self, orders: Iterable[Positions], *, augment: Augment | None = None, rng: np.random.Generator | None = None
+        self,
+        orders: Iterable[Positions],
+        *,
+        augment: Augment | None = None,
+        rng: np.random.Generator | None = None,
     ) -> Iterator[Tensor]:
         """Yield (b, d) features; there is nothing left to augment."""
         del augment, rng

@@ -33,7 +33,7 @@ class Task:
         orders: Draws the batches of one epoch.
         steps: Batches of one epoch.
         loss: Takes a batch's inputs and class codes; returns the loss, and how many were classified right.
-        judge: Judges the network in evaluation mode: `val_accuracy` and `val_loss` if there are validation images.
+        judge: Returns `val_accuracy` and `val_loss` in evaluation mode; nothing without validation images.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Regime:
     Attributes:
         epochs: At most.
         lr: Adam's step size at the start; it falls along half a cosine to 0.
-        patience: Stop after this many epochs without a better one; None never does.
+        patience: Stop after this many epochs without a better one; 0 never does.
         seed: Drives order, dropout and augmentation, anew in every epoch, so that resuming needs no state.
         device: Where.
         precision: `fp32` or `bf16`.
@@ -61,7 +61,7 @@ class Regime:
 
     epochs: int
     lr: float
-    patience: int | None
+    patience: int
     seed: int
     device: torch.device
     precision: str
@@ -84,13 +84,17 @@ def fit(task: Task, regime: Regime, checkpoint: Checkpoint, progress: Progress, 
         advance(len(fitting.log) * task.steps, _note(fitting))
         while not _finished(fitting, regime):
             began = time.monotonic()
-            line = _train_epoch(task, regime, optimiser, len(fitting.log) + 1, lambda: advance(1, _note(fitting)))
+            line = _train_epoch(
+                task, regime, optimiser, len(fitting.log) + 1, lambda: advance(1, _note(fitting))
+            )
             task.network.eval()
             with regime.autocast():
                 line |= task.judge()
             fitting.log.append({**line, "seconds": round(time.monotonic() - began, 3)})
             if fitting.best_epoch == line["epoch"]:
-                fitting.best = {name: tensor.detach().clone() for name, tensor in task.network.state_dict().items()}
+                fitting.best = {
+                    name: tensor.detach().clone() for name, tensor in task.network.state_dict().items()
+                }
             checkpoint.save(task.network, optimiser, fitting, last=_finished(fitting, regime))
     task.network.load_state_dict(fitting.best)
     task.network.eval()
@@ -105,7 +109,9 @@ def _train_epoch(
     rng = np.random.default_rng(seed)
     orders = task.orders(rng)
     codes = torch.from_numpy(task.examples.codes).to(regime.device)  # (n,)
-    loss_sum = torch.zeros((), device=regime.device)  # sums stay on the device: asking for one would wait for it
+    loss_sum = torch.zeros(
+        (), device=regime.device
+    )  # sums stay on the device: asking for one would wait for it
     right_sum, seen = torch.zeros((), device=regime.device), 0
     task.network.train()
     with _seeded(seed, regime.device):
@@ -122,12 +128,14 @@ def _train_epoch(
             right_sum += right
             seen += len(order)
             stepped()
-    line = {"network": task.name, "epoch": epoch, "loss": float(loss_sum) / seen}
-    if not math.isfinite(line["loss"]):
+    mean_loss = float(loss_sum) / seen
+    if not math.isfinite(mean_loss):
         raise InputRejected(
-            f"the loss of the {task.name} is no longer a number in epoch {epoch}", hint="train with a lower --lr"
+            f"the loss of the {task.name} is no longer a number in epoch {epoch}",
+            hint="train with a lower --lr",
         )
-    return line | ({} if task.name == "embedder" else {"accuracy": float(right_sum) / seen})
+    accuracy = {} if task.name == "embedder" else {"accuracy": float(right_sum) / seen}
+    return {"network": task.name, "epoch": epoch, "loss": mean_loss, **accuracy}
 
 
 def _cosine(share: float) -> float:
@@ -137,7 +145,7 @@ def _cosine(share: float) -> float:
 
 def _finished(fitting: Fitting, regime: Regime) -> bool:
     done = len(fitting.log)
-    return done >= regime.epochs or (regime.patience is not None and done - fitting.best_epoch >= regime.patience > 0)
+    return done >= regime.epochs or done - fitting.best_epoch >= regime.patience > 0
 
 
 def _note(fitting: Fitting) -> str:
@@ -161,7 +169,10 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 @contextlib.contextmanager
 def _deterministic() -> Iterator[None]:
     """Use algorithms that give the same bits every time, wherever torch has one."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         yield

@@ -108,8 +108,10 @@ class Recipe:
         }
 
     def identity(self, content: str) -> str:
-        """Return the digest of all that a trained model depends on: these decisions and the labelled images."""
-        return files.digest(json.dumps({**self.record(), "weights": None}, sort_keys=True), self.transform.digest, content)
+        """Return the digest of what a trained model depends on: these decisions and the labelled images."""
+        return files.digest(
+            json.dumps({**self.record(), "weights": None}, sort_keys=True), self.transform.digest, content
+        )
 
     def batch_size(self, images: int) -> int:
         """Return how many images make a step; features are so small that batches grow with their number."""
@@ -165,7 +167,9 @@ def _check(options: Options) -> None:
     for name, values in known.items():
         if getattr(options, name) not in values:
             flag = name.replace("_", "-")
-            raise UsageError(f"unknown --{flag} '{getattr(options, name)}'", hint=f"one of: {', '.join(values)}")
+            raise UsageError(
+                f"unknown --{flag} '{getattr(options, name)}'", hint=f"one of: {', '.join(values)}"
+            )
     if options.channels not in (None, 1, 3):
         raise UsageError(f"--channels {options.channels}: 1 (grey) or 3 (colour)")
     if options.weights is not None and options.pretrained:
@@ -174,6 +178,8 @@ def _check(options: Options) -> None:
         raise UsageError(f"--lr {options.lr}: a positive number is needed")
     if options.dropout is not None and not 0 <= options.dropout < 1:
         raise UsageError(f"--dropout {options.dropout}: a share in [0, 1) is needed")
+    if options.augment != "none" and options.freeze_backbone:
+        raise UsageError("--augment cannot go with --freeze-backbone: features are computed once per image")
     augmentation(options.augment)
 
 

@@ -20,15 +20,24 @@ class Split:
     Attributes:
         rows: (n,) rows of the manifest, ascending.
         codes: (n,) class codes.
-        pseudo: How many of the labels a model gave.
+        given_by_model: (n,) whether the label is a pseudo-label.
     """
 
     rows: NDArray[np.int64]
     codes: NDArray[np.int64]
-    pseudo: int = 0
+    given_by_model: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def pseudo(self) -> int:
+        """How many of the labels a model gave."""
+        return int(self.given_by_model.sum())
+
+    def only(self, kept: NDArray[np.bool_]) -> Split:
+        """Return the split with only those images for which `kept` (n,) is true."""
+        return Split(self.rows[kept], self.codes[kept], self.given_by_model[kept])
 
 
 def labelled_splits(manifest: Manifest, *, use_pseudo_labels: bool) -> dict[str, Split]:
@@ -43,7 +52,7 @@ def labelled_splits(manifest: Manifest, *, use_pseudo_labels: bool) -> dict[str,
             pseudo = mine & (codes < 0) & (manifest.codes("pseudo_label") >= 0)
             own = np.where(pseudo, manifest.codes("pseudo_label"), codes)
         rows = np.flatnonzero(mine & (own >= 0))
-        splits[name] = Split(rows, own[rows], int(pseudo.sum()))
+        splits[name] = Split(rows, own[rows], pseudo[rows])
     return splits
 
 
@@ -78,10 +87,10 @@ def labels_digest(manifest: Manifest, train: Split) -> str:
 
 
 def content_digest(manifest: Manifest, splits: dict[str, Split]) -> str:
-    """Return a digest of everything in the manifest that a trained model depends on, files' sizes included."""
+    """Return a digest of all in the manifest that a trained model depends on, files' sizes included."""
     parts = [labels_digest(manifest, split) for split in splits.values()]
     for split in splits.values():
         order = np.argsort(manifest.keys[split.rows])
-        for column in ("size", "mtime_ns"):
-            parts.append(files.digest(manifest.table[column].to_numpy()[split.rows][order].tobytes()))
+        numbers = [manifest.table[column].to_numpy()[split.rows][order] for column in ("size", "mtime_ns")]
+        parts.append(files.digest(*(values.tobytes() for values in numbers)))
     return files.digest(*parts)

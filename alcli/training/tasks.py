@@ -21,7 +21,9 @@ _CENTRED_ON = 64  # images per class whose mean is a class's centre while traini
 _JUDGED_AT_ONCE = 256
 
 
-def classifier_task(model: Model, train: Examples, val: Examples, *, size: int, weights: Tensor | None) -> Task:
+def classifier_task(
+    model: Model, train: Examples, val: Examples, *, size: int, weights: Tensor | None
+) -> Task:
     """Return the training of the classifier alone.
 
     Args:
@@ -67,13 +69,15 @@ def embedder_task(embedder: Embedder, train: Examples, val: Examples, *, classes
     def orders(rng: np.random.Generator) -> list[batches.Positions]:
         return batches.balanced(train.codes, rng)
 
-    return Task("embedder", _trained_part(embedder), train, orders, batches.balanced_steps(train.codes), loss, judge)
+    return Task(
+        "embedder", _trained_part(embedder), train, orders, batches.balanced_steps(train.codes), loss, judge
+    )
 
 
 def joint_task(model: Model, train: Examples, val: Examples, *, size: int, weights: Tensor | None) -> Task:
     """Return the training of one backbone with both heads: the sum of both losses over the same batch.
 
-    Every image comes with a companion of its class, so that there are positives however many classes there are.
+    Every image comes with a companion of its class: there are positives however many classes there are.
     """
 
     def loss(inputs: Tensor, codes: Tensor) -> tuple[Tensor, Tensor | int]:
@@ -83,7 +87,9 @@ def joint_task(model: Model, train: Examples, val: Examples, *, size: int, weigh
         return classified + triplet(outputs.triplet_embeddings, codes), right
 
     def judge() -> dict[str, float]:
-        return _judge_logits(outputs_of(lambda inputs: model(inputs).logits, val), val.codes) if len(val) else {}
+        return (
+            _judge_logits(outputs_of(lambda inputs: model(inputs).logits, val), val.codes) if len(val) else {}
+        )
 
     def orders(rng: np.random.Generator) -> list[batches.Positions]:
         return batches.with_companions(train.codes, size, rng)

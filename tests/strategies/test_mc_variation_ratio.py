@@ -30,7 +30,9 @@ def test_bald_orders_equal_votes() -> None:
 def test_bald_decides_at_the_boundary_and_then_the_row() -> None:
     selection = alcli.rank("mc-variation-ratio", k=3, mc_probabilities=np.array([A, C, C, A, C], float))
     assert selection.rows.tolist() == [1, 2, 4]
-    assert alcli.rank("mc-variation-ratio", k=2, mc_probabilities=np.array([A, A, A, C], float)).rows.tolist() == [3, 0]
+    assert alcli.rank(
+        "mc-variation-ratio", k=2, mc_probabilities=np.array([A, A, A, C], float)
+    ).rows.tolist() == [3, 0]
 
 
 def test_naive_twin() -> None:

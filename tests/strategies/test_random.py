@@ -7,16 +7,21 @@ import numpy as np
 import alcli
 from alcli.ranking import find
 
+
 def test_every_row_is_as_likely_as_any_other() -> None:
     """Over 2,000 seeds each of 20 rows comes first 100 times; chi-square with 19 degrees of freedom < 43.8 (0.1 %)."""
-    first = [alcli.rank("random", k=1, seed=seed, labelled=np.zeros(20, bool)).rows[0] for seed in range(2000)]
+    first = [
+        alcli.rank("random", k=1, seed=seed, labelled=np.zeros(20, bool)).rows[0] for seed in range(2000)
+    ]
     counts = np.bincount(first, minlength=20)
     assert ((counts - 100) ** 2 / 100).sum() < 43.8
 
 
 def test_seeds_differ_and_repeat() -> None:
     mask = np.zeros(100, bool)
-    once, again, other = (alcli.rank("random", k=50, seed=seed, labelled=mask).rows.tolist() for seed in (1, 1, 2))
+    once, again, other = (
+        alcli.rank("random", k=50, seed=seed, labelled=mask).rows.tolist() for seed in (1, 1, 2)
+    )
     assert once == again
     assert once != other
 

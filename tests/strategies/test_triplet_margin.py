@@ -24,7 +24,9 @@ def test_golden_values() -> None:
 
 
 def test_uncertain_order_is_the_reverse() -> None:
-    selection = alcli.rank("triplet-margin", k=4, triplet_embeddings=EMBEDDINGS, labels=LABELS, order="uncertain")
+    selection = alcli.rank(
+        "triplet-margin", k=4, triplet_embeddings=EMBEDDINGS, labels=LABELS, order="uncertain"
+    )
     assert (selection.rows - 3).tolist() == [1, 3, 0, 2]
     assert selection.scores == pytest.approx([0, 0, -2, -2.8], abs=1e-9)
 
@@ -60,14 +62,18 @@ def test_true_labels_of_pool_rows_are_not_looked_at() -> None:
 
 
 def test_one_class_takes_the_closest_first() -> None:
-    selection = alcli.rank("triplet-margin", k=9, triplet_embeddings=EMBEDDINGS[[0, 3, 4]], labels=[7, -1, -1])
+    selection = alcli.rank(
+        "triplet-margin", k=9, triplet_embeddings=EMBEDDINGS[[0, 3, 4]], labels=[7, -1, -1]
+    )
     assert selection.rows.tolist() == [1, 2]
     assert selection.scores.tolist() == [-1, -2]
 
 
 def test_duplicate_centres_leave_no_margin() -> None:
     embeddings = [(0, 1), (0, 1), (0.3, 0.4)]
-    assert alcli.rank("triplet-margin", k=1, triplet_embeddings=embeddings, labels=[0, 1, -1]).scores.tolist() == [0]
+    assert alcli.rank(
+        "triplet-margin", k=1, triplet_embeddings=embeddings, labels=[0, 1, -1]
+    ).scores.tolist() == [0]
 
 
 def test_near_duplicates_keep_their_digits() -> None:
@@ -109,3 +115,15 @@ def test_needs_labels() -> None:
 def test_order_must_be_one_of_two() -> None:
     with pytest.raises(UsageError, match="order is 'up'; it must be confident or uncertain"):
         alcli.rank("triplet-margin", k=1, triplet_embeddings=EMBEDDINGS, labels=LABELS, order="up")
+
+
+@pytest.mark.parametrize("spread", [0, 1e-9, 1.0])
+def test_ruling_out_centres_changes_no_bit(spread: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Centres that coincide, nearly so and not at all, far from the origin: all distances give the same answer."""
+    rng = np.random.default_rng(6)
+    points = centres.Centres(np.arange(50, dtype=np.int32), 100 + spread * rng.normal(size=(50, 12)))
+    pool = 100 + rng.normal(size=(500, 12))
+    ruled_out = centres.nearest(pool, points)
+    monkeypatch.setattr(centres, "_candidates", lambda rows, points: None)
+    for with_product, without in zip(ruled_out, centres.nearest(pool, points), strict=True):
+        assert with_product.tobytes() == without.tobytes()

@@ -1,0 +1,109 @@
+"""`alcli train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alcli.commands._call import Call, Device, MaxBad, Seed, Workers
+
+if TYPE_CHECKING:
+    from alcli.training import TrainReport
+
+
+def train(
+    call: Call,
+    *,
+    model: Annotated[
+        str | None, typer.Option(help="lenet, lenet5 or any model of timm; lenet up to 64 px, else resnet18.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Weights to start from, .safetensors or .pth.")
+    ] = None,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Fetch timm's weights to start from.")
+    ] = False,
+    image_size: Annotated[
+        int | None, typer.Option(min=1, help="px; as the model or the images suggest.")
+    ] = None,
+    channels: Annotated[int | None, typer.Option(help="1 (grey) or 3 (colour); as the images are.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="At most; more for few images.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images per step of the classifier.")] = None,
+    lr: Annotated[float, typer.Option(help="Adam's first step size.")] = 1e-3,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Stop after so many epochs without a better one; 0: never.")
+    ] = 0,
+    freeze_backbone: Annotated[
+        bool,
+        typer.Option("--freeze-backbone", help="Train heads on features that are computed once per image."),
+    ] = False,
+    embedding: Annotated[str, typer.Option(help="triplet, none or joint.")] = "triplet",
+    embedding_dim: Annotated[int, typer.Option(min=1, help="Size of triplet embeddings.")] = 128,
+    dropout: Annotated[
+        float | None, typer.Option(help="Before the classifier; 0.5 for lenet, else 0.")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    class_weights: Annotated[str, typer.Option(help="none or balanced.")] = "none",
+    augment: Annotated[
+        str, typer.Option(help="none, standard or a policy of timm: rand-m9-mstd0.5.")
+    ] = "none",
+    use_pseudo_labels: Annotated[
+        bool, typer.Option("--use-pseudo-labels", help="Learn from those too.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed run stopped.")] = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    workers: Workers = None,
+    max_bad: MaxBad = None,
+) -> None:
+    """Fit a classifier and a triplet embedding to the labelled images."""
+    call.project.require_manifest()
+    from alcli import training
+
+    options = training.Options(
+        model=model,
+        weights=weights,
+        pretrained=pretrained,
+        image_size=image_size,
+        channels=channels,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        patience=patience,
+        freeze_backbone=freeze_backbone,
+        embedding=embedding,
+        embedding_dim=embedding_dim,
+        dropout=dropout,
+        precision=precision,
+        use_pseudo_labels=use_pseudo_labels,
+        class_weights=class_weights,
+        augment=augment,
+        seed=seed,
+    )
+    report = training.train(
+        call.project,
+        options,
+        device=device,
+        workers=workers,
+        resume=resume,
+        max_bad=max_bad,
+        progress=call.progress,
+    )
+    if report.trained:
+        call.say(f"model {report.model}: {report.architecture}, {_told(report)} ({report.seconds:.1f} s)")
+    call.result(**vars(report))
+
+
+def _told(report: TrainReport) -> str:
+    """Say how good the model is, as far as that was measured."""
+    metrics = report.metrics
+    shown = {
+        "val_accuracy": "validation accuracy",
+        "nearest_centre_val_accuracy": "by nearest centre",
+        "test_accuracy": "test accuracy",
+        "nearest_centre_test_accuracy": "by nearest centre",
+    }
+    said = [f"{word} {metrics[name]:.1%}" for name, word in shown.items() if name in metrics]
+    return ", ".join([f"{report.labelled} labelled images", *said])

@@ -1,0 +1,91 @@
+"""One call of `train`: what its steps share."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from alcli.manifest import Manifest
+from alcli.models import ModelRecord
+from alcli.progress import Progress
+from alcli.project import Project
+from alcli.training.options import Recipe
+from alcli.training.splits import Split, content_digest
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What a run of `train` did.
+
+    Attributes:
+        model: The model's id.
+        architecture: `lenet`, `lenet5` or a model of timm.
+        trained: Whether there was anything to do; else this model was up to date.
+        labelled: Images learned from, those with pseudo-labels included.
+        pseudo_labelled: How many of them.
+        unreadable: Labelled images found unreadable now.
+        temperature: That divides the logits.
+        metrics: As in `model.json`.
+        seconds: How long it took.
+    """
+
+    model: str
+    architecture: str
+    trained: bool
+    labelled: int
+    pseudo_labelled: int
+    unreadable: int
+    temperature: float
+    metrics: dict[str, Any]
+    seconds: float
+
+
+@dataclass
+class Job:
+    """What to train, on what, where.
+
+    Attributes:
+        project: The pool.
+        manifest: As it was when the job began.
+        recipe: What was decided.
+        splits: Labelled images by split; unreadable ones leave when they are found.
+        device: Where networks run.
+        workers: Decoding processes; None is one per core.
+        max_bad: Unreadable images that are tolerated; None is any number.
+        progress: Told of every batch.
+        unreadable: Images found unreadable in this job.
+        began: When, on the monotonic clock.
+    """
+
+    project: Project
+    manifest: Manifest
+    recipe: Recipe
+    splits: dict[str, Split]
+    device: torch.device
+    workers: int | None
+    max_bad: int | None
+    progress: Progress
+    unreadable: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def identity(self) -> str:
+        """The digest of all that the model depends on."""
+        return self.recipe.identity(content_digest(self.manifest, self.splits))
+
+    def report(self, record: ModelRecord, *, trained: bool) -> TrainReport:
+        """Tell what was done."""
+        return TrainReport(
+            model=record.id,
+            architecture=record.about["architecture"],
+            trained=trained,
+            labelled=len(self.splits["train"]),
+            pseudo_labelled=self.splits["train"].pseudo,
+            unreadable=self.unreadable,
+            temperature=record.about["temperature"],
+            metrics=record.about["metrics"],
+            seconds=time.monotonic() - self.began,
+        )

@@ -1,0 +1,232 @@
+"""What every registered strategy promises; a new file in alcli/strategies/ is tested here by being there."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import alcli
+from alcli.errors import AlcliError, InputRejected
+from alcli.ranking import Scores, find, plan, top
+from tests.strategies import arrays
+
+N = 40
+NAMES = alcli.strategies()
+WITH_SIGNALS = [name for name in NAMES if find(name).signals]
+
+
+def made_of(name: str, signals: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The signals that the strategy reads out of those."""
+    return {signal: signals[signal] for signal in plan(name, signals).row_signals}
+
+
+def ranked(name: str, signals: dict[str, NDArray[Any]], labels: NDArray[Any], **more: Any) -> alcli.Selection:
+    given = {"k": len(labels), **more}
+    return alcli.rank(name, labels=labels, **made_of(name, signals), **given)
+
+
+def scored(
+    name: str, keys: NDArray[np.uint64], signals: dict[str, NDArray[Any]], chunk: int, seed: int = 0
+) -> Scores:
+    """The scores of the pool, read in chunks; the first eight rows are labelled."""
+    ready = plan(name, signals, seed=seed)
+    if ready.labelled_signals:
+        labelled = {signal: arrays.signals(8, seed=9)[signal] for signal in ready.labelled_signals}
+        ready.fit(np.arange(8, dtype=np.uint64), labelled, np.arange(8) % 3, 3)
+    chunks = [np.arange(start, min(start + chunk, len(keys))) for start in range(0, len(keys), chunk)]
+    return ready.score(keys, [(at, {s: signals[s][at] for s in ready.row_signals}) for at in chunks])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_documented(name: str) -> None:
+    strategy = find(name)
+    assert strategy.name == name
+    assert strategy.function.__module__ == "alcli.strategies." + name.replace("-", "_")
+    assert strategy.summary.endswith(".")
+    assert len(strategy.paper) > 10
+    assert strategy.kind == "pointwise"
+    assert strategy.needs
+    assert "bytes per image" in strategy.cost
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_decorator_leaves_the_function_alone(name: str) -> None:
+    identifier = name.replace("-", "_")
+    module = importlib.import_module(f"alcli.strategies.{identifier}")
+    assert getattr(module, identifier) is find(name).function
+
+
+@pytest.mark.parametrize("k", [-1, 0, 1, 7, N - 10, N + 1])
+@pytest.mark.parametrize("name", NAMES)
+def test_returns_k_distinct_unlabelled_rows_best_first(name: str, k: int) -> None:
+    labels = arrays.labels(N)
+    selection = ranked(name, arrays.signals(N), labels, k=k)
+    assert len(selection.rows) == min(max(k, 0), (labels < 0).sum())
+    assert selection.rows.dtype == np.int64
+    assert selection.scores.dtype == np.float64
+    assert len(set(selection.rows.tolist())) == len(selection.rows)
+    assert (labels[selection.rows] == -1).all()
+    assert np.isfinite(selection.scores).all()
+    assert (np.diff(selection.scores) <= 0).all()
+
+
+@pytest.mark.parametrize("stochastic", [None, "power", "softrank"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_smaller_budget_is_a_prefix_of_a_larger_one(name: str, stochastic: str | None) -> None:
+    signals, labels = arrays.signals(N), arrays.labels(N)
+    everything = ranked(name, signals, labels, stochastic=stochastic).rows.tolist()
+    for k in (1, 5, 20):
+        assert ranked(name, signals, labels, stochastic=stochastic, k=k).rows.tolist() == everything[:k]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_seed_same_answer(name: str) -> None:
+    signals, labels = arrays.signals(N), arrays.labels(N)
+    once, again = (ranked(name, signals, labels, seed=3) for _ in range(2))
+    assert once.rows.tobytes() == again.rows.tobytes()
+    assert once.scores.tobytes() == again.scores.tobytes()
+
+
+@pytest.mark.parametrize("classes", [1, 2, 10, 33])
+@pytest.mark.parametrize("name", NAMES)
+def test_chunks_do_not_matter_to_the_last_bit(name: str, classes: int) -> None:
+    signals = arrays.signals(200, classes=classes)
+    keys = np.random.default_rng(0).permutation(200).astype(np.uint64)
+    whole = scored(name, keys, signals, 200)
+    for chunk in (1, 7):
+        parts = scored(name, keys, signals, chunk)
+        assert parts.values.tobytes() == whole.values.tobytes()
+        assert whole.ties is None or parts.ties is not None
+        assert whole.ties is None or parts.ties.tobytes() == whole.ties.tobytes()
+
+
+@pytest.mark.parametrize("name", WITH_SIGNALS)
+def test_layout_in_memory_does_not_matter(name: str) -> None:
+    signals = arrays.signals(N)
+    keys = np.arange(N, dtype=np.uint64)
+    columns_first = {signal: np.asfortranarray(values) for signal, values in signals.items()}
+    assert (
+        scored(name, keys, columns_first, N).values.tobytes()
+        == scored(name, keys, signals, N).values.tobytes()
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_order_of_files_does_not_matter(name: str) -> None:
+    signals = {signal: np.repeat(values, 2, axis=0) for signal, values in arrays.signals(N // 2).items()}
+    keys = np.random.default_rng(1).permutation(N).astype(np.uint64) * np.uint64(7919)
+    order = np.random.default_rng(2).permutation(N)
+    shuffled = {signal: values[order] for signal, values in signals.items()}
+    for k in (1, 13, N):
+        straight = keys[top(scored(name, keys, signals, N), keys, k)]
+        assert (
+            keys[order][top(scored(name, keys[order], shuffled, N), keys[order], k)].tolist()
+            == straight.tolist()
+        )
+
+
+@pytest.mark.parametrize("name", WITH_SIGNALS)
+def test_arrays_are_not_modified_and_may_be_read_only(name: str) -> None:
+    signals, labels = arrays.signals(N), arrays.labels(N)
+    before = {signal: values.copy() for signal, values in signals.items()}
+    for values in [*signals.values(), labels]:
+        values.flags.writeable = False
+    ranked(name, signals, labels, stochastic="power")
+    assert all(np.array_equal(signals[signal], before[signal]) for signal in signals)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("name", WITH_SIGNALS)
+def test_narrow_floats_are_accepted(name: str, dtype: type) -> None:
+    signals, labels = arrays.signals(N, classes=3), arrays.labels(N)
+    narrow = {signal: values.astype(dtype) for signal, values in signals.items()}
+    of_narrow, of_wide = (
+        dict(zip(s.rows.tolist(), s.scores.tolist(), strict=True))
+        for s in (ranked(name, narrow, labels), ranked(name, signals, labels))
+    )
+    votes = name == "mc-variation-ratio"  # a vote may flip where float16 makes two classes equal
+    assert votes or of_narrow == pytest.approx(of_wide, abs=20 * float(np.finfo(dtype).eps))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_identical_images_come_in_the_order_of_their_rows(name: str) -> None:
+    signals = {signal: np.repeat(values, N, axis=0) for signal, values in arrays.signals(1).items()}
+    labels = arrays.labels(N)
+    rows = ranked(name, signals, labels).rows.tolist()
+    assert sorted(rows) == np.flatnonzero(labels < 0).tolist()
+    assert name == "random" or rows == sorted(rows)
+
+
+@pytest.mark.parametrize("name", WITH_SIGNALS)
+def test_equal_scores_are_told(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    signals = {signal: np.repeat(values, N, axis=0) for signal, values in arrays.signals(1).items()}
+    ranked(name, signals, arrays.labels(N))
+    assert f"{name} gives all 30 images the same score" in caplog.text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_probabilities_of_exactly_0_and_1(name: str) -> None:
+    signals = arrays.signals(N)
+    certain = np.eye(arrays.CLASSES)[np.arange(N) % arrays.CLASSES]
+    signals["probabilities"][::2] = certain[::2]
+    signals["mc_probabilities"][::2] = certain[::2, None]
+    assert np.isfinite(ranked(name, signals, arrays.labels(N)).scores).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_class(name: str) -> None:
+    labels = np.minimum(arrays.labels(N), 0)
+    assert len(ranked(name, arrays.signals(N, classes=1), labels).rows) == (labels < 0).sum()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_image(name: str) -> None:
+    assert ranked(name, arrays.signals(2), np.array([0, -1])).rows.tolist() == [1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_left(name: str) -> None:
+    selection = ranked(name, arrays.signals(N), np.arange(N) % 3)
+    assert selection.rows.tolist() == selection.scores.tolist() == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_labels_at_all_works_or_says_why(name: str) -> None:
+    labels = np.full(N, -1)
+    if find(name).needs_labels:
+        with pytest.raises(AlcliError, match="no labelled images"):
+            ranked(name, arrays.signals(N), labels)
+    else:
+        assert len(ranked(name, arrays.signals(N), labels).rows) == N
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+@pytest.mark.parametrize("name", WITH_SIGNALS)
+def test_nan_is_refused_and_the_row_named(name: str, poison: float) -> None:
+    """Peers sort NaN first or last; here it never reaches a sort (pitfalls.md 1.1)."""
+    signals = arrays.signals(N)
+    for values in signals.values():
+        values[29].flat[0] = poison
+    with pytest.raises(InputRejected, match="row 29") as caught:
+        ranked(name, signals, arrays.labels(N))
+    assert caught.value.details == ["row 29"]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if find(name).needs_labels])
+def test_nan_in_a_labelled_row_is_refused_too(name: str) -> None:
+    signals = arrays.signals(N)
+    for values in signals.values():
+        values[4].flat[0] = np.nan
+    with pytest.raises(InputRejected, match="row 4"):
+        ranked(name, signals, arrays.labels(N))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_options_have_legal_defaults(name: str) -> None:
+    for option in find(name).options.values():
+        assert option.convert(option.default) == option.default
+        assert option.convert(str(option.default)) == option.default
