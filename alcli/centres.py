@@ -89,14 +89,12 @@ def nearest(embeddings: NDArray[Any], centres: Centres) -> Nearest:
 
 
 def _candidates(rows: Floats, points: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
-    """Return pairs (row, centre), sorted, that hold each row's nearest two centres; None if there are too many."""
+    """Return sorted pairs (row, centre), each row's nearest two centres among them; None if too many."""
     if len(points) == 1:
         return None
     squares = np.square(points).sum(axis=1)
-    estimate = squares - 2 * (
-        rows @ points.T
-    )  # (n, p) squared distances, but for ‖x‖², which all of a row share
-    # A dot product of d terms is off by at most d·ε·‖x‖·‖c‖; 8 covers both estimates that are compared, and the sums.
+    estimate = squares - 2 * (rows @ points.T)  # (n, p) squared distances less ‖x‖², which a row shares
+    # A dot product of d terms is off by at most d·ε·‖x‖·‖c‖; 8 covers sums and both sides of a comparison.
     scale = np.square(np.sqrt(np.square(rows).sum(axis=1)) + np.sqrt(squares.max()))
     slack = 8 * rows.shape[1] * np.finfo(np.float64).eps * scale
     best = (np.arange(len(rows)), estimate.argmin(axis=1))
@@ -105,9 +103,7 @@ def _candidates(rows: Floats, points: Floats) -> tuple[NDArray[np.intp], NDArray
     limit = estimate.min(axis=1) + slack
     estimate[best] = lowest
     close = estimate <= limit[:, None]
-    if np.count_nonzero(close) > _CANDIDATES * len(
-        rows
-    ):  # centres that coincide, as in a collapsed embedding
+    if np.count_nonzero(close) > _CANDIDATES * len(rows):  # centres coincide: a collapsed embedding
         return None
     of_row, of_centre = np.nonzero(close)
     return of_row, of_centre
@@ -116,7 +112,7 @@ def _candidates(rows: Floats, points: Floats) -> tuple[NDArray[np.intp], NDArray
 def _of_pairs(
     rows: Floats, points: Floats, of_row: NDArray[np.intp], of_centre: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], Floats, Floats]:
-    """Return the nearest centre and the two smallest squared distances, out of at least two candidates a row."""
+    """Return the nearest centre and the two smallest squared distances, out of two candidates or more."""
     squares = np.square(rows[of_row] - points[of_centre]).sum(axis=1)
     order = np.lexsort((of_centre, squares, of_row))  # of equals, the lowest class
     starts = np.searchsorted(of_row, np.arange(len(rows)))

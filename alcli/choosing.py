@@ -1,10 +1,10 @@
-"""From saved signals to the images of a round: which rows, with what score, and what the model guesses there."""
+"""From saved signals to the images of a round: which rows, by what score, and what the model guesses."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,6 @@ class Chooser:
     request: Request
     record: ModelRecord | None
     plan: Plan
-    _fingerprint: Fingerprint = field(default_factory=Fingerprint)
 
     @classmethod
     def build(cls, project: Project, manifest: Manifest, request: Request) -> Chooser:
@@ -76,7 +75,7 @@ class Chooser:
 
         Raises:
             UsageError: The strategy or one of its options is unknown or out of range.
-            StepMissing: The strategy needs a model and there is none, or a signal that `score` does not save unasked.
+            StepMissing: A model is needed and there is none, or a signal that `score` does not save unasked.
         """
         strategy = ranking.find(request.strategy)
         records = models.all_models(project)
@@ -94,8 +93,8 @@ class Chooser:
         needs_model = plan.row_signals or plan.labelled_signals or request.per_class
         if needs_model and not record:
             raise StepMissing(
-                f"{'--per-class' if request.per_class else strategy.name} goes by what a model says of the images, "
-                "and none has been trained on this pool",
+                f"{'--per-class' if request.per_class else strategy.name} goes by what a model says of the "
+                "images, and none has been trained on this pool",
                 hint=f"{project.command('train')}, or select with --strategy random, which needs no model",
             )
         if record:
@@ -126,9 +125,11 @@ class Chooser:
         keys = self.manifest.keys[rows]
         count = min(self.request.budget(len(rows)), len(rows))
         drawn = audit_draw(keys, self.request.audits(count), seed=self.request.seed, round_=round_)
-        scores = self._scores(keys)
-        left = np.setdiff1d(np.arange(len(rows)), drawn, assume_unique=True)
-        ranked = self._best(scores, keys, count - len(drawn), left)
+        left = np.ones(len(rows), np.bool_)
+        left[drawn] = False
+        fingerprint = Fingerprint()
+        scores = self._scores(keys, fingerprint)
+        ranked = self._best(scores, keys, count - len(drawn), np.flatnonzero(left), fingerprint)
         chosen = np.concatenate([ranked, drawn])
         guesses, confidence = self._guesses(keys[chosen])
         audit = np.arange(len(chosen)) >= len(ranked)
@@ -140,8 +141,8 @@ class Chooser:
             confidence,
             self.record.id if self.record and self.store else None,
             dict(self.plan.options),
-            sorted({*self.plan.row_signals, *self.plan.labelled_signals}),
-            self._fingerprint.hexdigest(),
+            self._read_signals,
+            fingerprint.hexdigest(),
         )
 
     @property
@@ -155,36 +156,47 @@ class Chooser:
         known = self.record.classes if self.record else []
         return [*known, *(name for name in self.manifest.classes if name not in known)]
 
-    def _scores(self, keys: NDArray[np.uint64]) -> ranking.Scores:
+    @property
+    def _read_signals(self) -> list[str]:
+        """Names of the signals that the choice depends on."""
+        capped = self.plan.prediction_signals if self.request.per_class else ()
+        return sorted({*self.plan.row_signals, *self.plan.labelled_signals, *capped})
+
+    def _scores(self, keys: NDArray[np.uint64], fingerprint: Fingerprint) -> ranking.Scores:
         plan, store = self.plan, self.store
         if plan.labelled_signals:
             teachers = np.flatnonzero(self._teachers)
             mine = self.manifest.keys[teachers]
             codes = np.array([self._classes.index(name) for name in self.manifest.classes], np.int32)
             arrays = store.read(plan.labelled_signals, mine)
-            self._fingerprint.add(mine, arrays)
+            fingerprint.add(mine, arrays)
             plan.fit(mine, arrays, codes[self.manifest.label_codes[teachers]], len(self._classes))
         if not plan.row_signals:
             return plan.score(keys, ())
-        return plan.score(keys, self._noted(keys, store.chunks(plan.row_signals, keys)))
+        return plan.score(keys, self._chunks(plan.row_signals, keys, fingerprint))
 
-    def _noted(
-        self, keys: NDArray[np.uint64], chunks: Iterable[tuple[NDArray[np.int64], Arrays]]
+    def _chunks(
+        self, names: Sequence[str], keys: NDArray[np.uint64], fingerprint: Fingerprint
     ) -> Iterator[tuple[NDArray[np.int64], Arrays]]:
-        """Pass chunks on, taking down what was read."""
-        for positions, arrays in chunks:
-            self._fingerprint.add(keys[positions], arrays)
+        """Read signals chunk by chunk, taking down what was read."""
+        for positions, arrays in self.store.chunks(names, keys):
+            fingerprint.add(keys[positions], arrays)
             yield positions, arrays
 
     def _best(
-        self, scores: ranking.Scores, keys: NDArray[np.uint64], count: int, left: NDArray[np.int64]
+        self,
+        scores: ranking.Scores,
+        keys: NDArray[np.uint64],
+        count: int,
+        left: NDArray[np.int64],
+        fingerprint: Fingerprint,
     ) -> NDArray[np.int64]:
-        """Return the positions of the best `count` among `left`, at most `per_class` of each predicted class."""
+        """Return the positions of the best `count` of `left`, at most `per_class` of each predicted class."""
         if not self.request.per_class:
-            return ranking.top(scores, keys, count, rows=left)
+            return ranking.top(scores, keys, count, rows=None if len(left) == len(keys) else left)
         order = ranking.top(scores, keys, len(left), rows=left)
         codes = np.empty(len(keys), np.int32)
-        for positions, arrays in self.store.chunks(self._prediction_signals(), keys):
+        for positions, arrays in self._chunks(self._prediction_signals(), keys, fingerprint):
             codes[positions] = self.plan.predictions(keys[positions], arrays)
         return order[occurrence(codes[order]) < self.request.per_class][:count]
 
@@ -213,7 +225,7 @@ class Chooser:
 
 
 def audit_draw(keys: NDArray[np.uint64], count: int, *, seed: int, round_: int) -> NDArray[np.int64]:
-    """Return the positions of `count` images drawn uniformly without replacement, in the order of the draw."""
+    """Return the positions of `count` images drawn uniformly without replacement, in order of the draw."""
     return ranking.top(randomness.uniform(seed, f"audit-{round_}", keys), keys, count)
 
 

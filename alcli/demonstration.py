@@ -84,7 +84,7 @@ def _go_round(
     project: Project, strategy: str, truth: dict[str, str], *, seed: int, progress: Progress
 ) -> list[Line]:
     """Run the loop as a script of the commands would; return a line a round."""
-    intake.initialise(project, seed=seed)
+    intake.take_in(project, intake.Request(seed=seed))
     lines = []
     for number in range(ROUNDS + 1):
         trained = training.train(

@@ -48,10 +48,11 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success flush it to disk and rename it to `path`.
 
     The folder is made if it is missing. On failure the temporary file is removed and `path` is untouched.
+    Without `flush` a power cut may leave the file empty: for what can be made again.
 
     Raises:
         CannotWrite: The disk is full or read-only.
@@ -61,20 +62,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex[:8]}-{path.name}")
         try:
             yield temporary
-            _flush(temporary)
-            move(temporary, path)
+            if flush:
+                _flush(temporary)
+            move(temporary, path, flush=flush)
         finally:
             temporary.unlink(missing_ok=True)
 
 
-def move(source: Path, target: Path) -> None:
-    """Rename a file within one disk, replacing `target`, so that a power cut does not undo it.
+def move(source: Path, target: Path, *, flush: bool = True) -> None:
+    """Rename a file within one disk, replacing `target`; if `flush`, a power cut does not undo it.
 
     Raises:
         CannotWrite: The folder is read-only.
     """
     with storage_errors(target):
         source.replace(target)
+        if not flush:
+            return
         try:
             _flush(target.parent)
         except OSError as error:
@@ -82,15 +86,16 @@ def move(source: Path, target: Path) -> None:
                 raise
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all."""
-    with atomic_path(path) as temporary:
+def write_bytes(path: Path, data: bytes, *, flush: bool = True) -> None:
+    """Write `data` to `path`, whole or not at all; see `atomic_path`."""
+    with atomic_path(path, flush=flush) as temporary:
         temporary.write_bytes(data)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` as readable JSON, whole or not at all."""
-    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+def write_json(path: Path, value: Any, *, flush: bool = True) -> None:
+    """Write `value` to `path` as readable JSON, whole or not at all; see `atomic_path`."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_bytes(path, text.encode(), flush=flush)
 
 
 def read_json(path: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class Fingerprint:
 
 def _words(values: NDArray[Any]) -> NDArray[np.uint64]:
     """View the bytes of r rows as (r, w) words, the last one filled up with zeros."""
-    rows = np.ascontiguousarray(values).reshape(len(values), -1)
+    rows = np.ascontiguousarray(values).reshape(len(values), math.prod(values.shape[1:]))
     width = rows.shape[1] * rows.itemsize
     padded = np.zeros((len(rows), -(-width // _WORD) * _WORD), np.uint8)
     padded[:, :width] = rows.view(np.uint8)

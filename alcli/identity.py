@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 _ID_LENGTH = 17
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
-_NIBBLE = np.full(256, 255, np.uint8)
-_NIBBLE[_HEX] = np.arange(16, dtype=np.uint8)
+# The byte that two hex digits stand for, by the two as one 16-bit number; -1 for what is no pair of digits.
+_BYTE = np.full(2**16, -1, np.int16)
+_BYTE[np.stack([np.repeat(_HEX, 16), np.tile(_HEX, 16)], axis=1).view(np.uint16).ravel()] = np.arange(256)
 
 
 def alcli_id(file_name: str) -> str:
@@ -36,9 +37,10 @@ def text_keys(texts: Collection[str]) -> NDArray[np.uint64]:
 
     Texts that are equal in Unicode's NFC form have the same key.
     """
-    normal = (text if text.isascii() else unicodedata.normalize("NFC", text) for text in texts)
+    blake2b, normalize = hashlib.blake2b, unicodedata.normalize  # this runs for every image of every pool
+    normal = [text if text.isascii() else normalize("NFC", text) for text in texts]
     digests = b"".join(
-        hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest() for text in normal
+        [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in normal]
     )
     return np.frombuffer(digests, ">u8").astype(np.uint64)
 
@@ -58,11 +60,10 @@ def keys_of(ids: pa.Array | pa.ChunkedArray) -> NDArray[np.uint64]:
     if not len(ids):
         return np.empty(0, np.uint64)
     text = np.frombuffer(ids.buffers()[2], np.uint8)[offsets[0] : offsets[-1]].reshape(-1, _ID_LENGTH)
-    nibbles = _NIBBLE[text[:, 1:]]  # (n, 16)
-    if (text[:, 0] != ord("x")).any() or (nibbles == 255).any():
+    octets = _BYTE[np.ascontiguousarray(text[:, 1:]).view(np.uint16)]  # (n, 8)
+    if (text[:, 0] != ord("x")).any() or (octets < 0).any():
         raise ValueError("not an alcli id: 'x' and 16 hex digits are expected")
-    packed = (nibbles[:, 0::2] << 4) | nibbles[:, 1::2]  # (n, 8)
-    return np.ascontiguousarray(packed).view(">u8").ravel().astype(np.uint64)
+    return octets.astype(np.uint8).view(">u8").ravel().astype(np.uint64)
 
 
 def ids_of(keys: NDArray[np.uint64]) -> pa.StringArray:

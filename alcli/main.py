@@ -11,11 +11,14 @@ from typer.core import TyperGroup
 
 from alcli import __version__, console
 from alcli.commands._call import as_command
+from alcli.commands.demo import demo
 from alcli.commands.import_labels import import_labels
 from alcli.commands.init import init
 from alcli.commands.pseudolabel import pseudolabel
+from alcli.commands.score import score
 from alcli.commands.select import select
 from alcli.commands.status import status
+from alcli.commands.train import train
 from alcli.commands.undo import undo
 from alcli.errors import AlcliError
 
@@ -60,13 +63,16 @@ def _root(
     del version
 
 
-# The commands, in the order in which a newcomer meets them. Each helper adds its own line here.
+# The commands, in the order in which a newcomer meets them.
 app.command("init")(as_command(init))
+app.command("train")(as_command(train))
+app.command("score")(as_command(score))
 app.command("select")(as_command(select))
 app.command("import-labels")(as_command(import_labels))
 app.command("pseudolabel")(as_command(pseudolabel))
 app.command("status")(as_command(status))
 app.command("undo")(as_command(undo))
+app.command("demo")(demo)
 
 
 def run() -> None:

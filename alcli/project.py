@@ -132,7 +132,8 @@ class Project:
         try:
             for folder in (self.state, self.home, self.history):
                 files.remove_leftovers(folder)
-            files.write_json(owner, {"pid": os.getpid(), "host": socket.gethostname(), "command": command})
+            holder = {"pid": os.getpid(), "host": socket.gethostname(), "command": command}
+            files.write_json(owner, holder, flush=False)
             yield
         finally:
             with contextlib.suppress(OSError):  # the file system may have become read-only meanwhile

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from alcli import plugins, uncertainty
 from alcli.errors import UsageError
+from alcli.planning import Plan, Scores, image_name, plan
 from alcli.strategies import _inputs
-from alcli.strategies._plan import Plan, Scores, image_name, plan
 from alcli.strategies._strategy import Selection, Strategy, find
 
 __all__ = ["Plan", "Scores", "Selection", "Strategy", "find", "plan", "rank", "strategies", "top"]

@@ -50,7 +50,7 @@ class Request:
         share = _share(self.k)
         if not (share or _NUMBER.fullmatch(self.k)) or self.budget(100) < 1 or (share or 0) > 1:
             raise UsageError(
-                f"-k {self.k} is neither a number of images from 1 nor a share of the pool above 0% up to 100%",
+                f"-k {self.k} is neither a number of images from 1 nor a share of the pool up to 100%",
                 hint="-k 500, or -k 5%",
             )
         if _share(self.audit) is None or self.audits(1_000_000) > 1_000_000:

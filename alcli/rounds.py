@@ -49,10 +49,12 @@ class Round:
     Attributes:
         folder: `rounds/<number>`.
         about: The content of `selection.json`.
+        table: The selection, with the columns of `COLUMNS`.
     """
 
     folder: Path
     about: dict[str, Any]
+    table: pa.Table
 
     @property
     def number(self) -> int:
@@ -69,18 +71,14 @@ class Round:
         """What was asked for."""
         return dict(self.about["request"])
 
-    def table(self) -> pa.Table:
-        """Read the selection, with the columns of `COLUMNS`."""
-        return pq.read_table(self.folder / TABLE)
 
-
-def listing(*, strategy: str, number: int, **columns: Any) -> pa.Table:
+def tabulated(*, strategy: str, number: int, **columns: Any) -> pa.Table:
     """Return a selection's table with the columns of `COLUMNS`.
 
     Args:
         strategy: The strategy's name, the same in every row.
         number: The round's number, the same in every row.
-        columns: `alcli_id`, `file_name`, `score`, `predicted_label`, `confidence` and `reason`, in rank order.
+        **columns: `alcli_id`, `file_name`, `score`, `predicted_label`, `confidence`, `reason`, in rank order.
     """
     count = len(columns["alcli_id"])
     whole = {
@@ -117,7 +115,8 @@ def read(project: Project, number: int) -> Round:
     """
     folder = project.round_folder(number)
     try:
-        return Round(folder, dict(files.read_json(folder / RECORD)))
+        (folder / LISTING).stat()
+        return Round(folder, dict(files.read_json(folder / RECORD)), pq.read_table(folder / TABLE))
     except (OSError, ValueError) as error:
         raise StepMissing(
             f"the record of round {number} in {folder} cannot be read: {error}",
@@ -128,9 +127,9 @@ def read(project: Project, number: int) -> Round:
 def audits(project: Project, manifest: Manifest) -> list[dict[str, Any]]:
     """Estimate the model's accuracy from each round whose audit rows have labels.
 
-    Audit rows were drawn uniformly from the pool, so the share of them that the model had guessed right is an
-    unbiased estimate of its accuracy there. The interval is Clopper and Pearson's (1934), which covers the true
-    accuracy with at least the stated probability. Declined and unanswered rows are left out.
+    Audit rows were drawn uniformly from the pool, so the share of them that the model had guessed right is
+    an unbiased estimate of its accuracy there. The interval is Clopper and Pearson's (1934), which covers the
+    true accuracy with at least the stated probability. Declined and unanswered rows are left out.
 
     Returns:
         For each such round, oldest first: `round`, `model`, `drawn` (audit rows), `n` (answered), `correct`,

@@ -81,8 +81,8 @@ def select(
 ) -> SelectionReport:
     """Choose the images to label next and record them as a round.
 
-    While a round is open, the same request returns what was recorded for it. Images without signals are scored
-    first.
+    While a round is open, the same request returns what was recorded for it. Images without signals are
+    scored first.
 
     Args:
         project: The pool.
@@ -92,7 +92,7 @@ def select(
 
     Raises:
         UsageError: The strategy or an option is unknown or out of range.
-        StepMissing: There is no manifest, no model or no such signal; or a round with another request is open.
+        StepMissing: There is no manifest, model or signal; or a round with another request is open.
         PoolExhausted: No image can be queried.
         InputRejected: A user's own model has no signals for some of the images.
     """
@@ -151,7 +151,7 @@ def _recorded(project: Project, manifest: Manifest, request: Request) -> Selecti
             return SelectionReport(
                 number,
                 record.listing,
-                record.table(),
+                record.table,
                 request.strategy,
                 record.about["order"],
                 counts["images"],
@@ -162,8 +162,8 @@ def _recorded(project: Project, manifest: Manifest, request: Request) -> Selecti
     numbers = ", ".join(map(str, manifest.open_rounds))
     many = len(manifest.open_rounds) > 1
     raise StepMissing(
-        f"round{'s' if many else ''} {numbers} {'are' if many else 'is'} open: {int(manifest.out.sum())} images "
-        "are out for labelling, selected by another request",
+        f"round{'s' if many else ''} {numbers} {'are' if many else 'is'} open: {int(manifest.out.sum())} "
+        "images are out for labelling, selected by another request",
         hint=f"{project.command('import-labels', 'FILE')} takes labels back; "
         "select --add selects further images, --replace withdraws those that are out",
     )
@@ -174,8 +174,8 @@ def _require_queryable(project: Project, manifest: Manifest) -> None:
         return
     out, labelled = int(manifest.out.sum()), int(manifest.labelled.sum())
     raise PoolExhausted(
-        f"nothing left to query: of {len(manifest)} images {labelled} are labelled and {out} out for labelling; "
-        "the others are held out, unreadable, missing, declined or excluded",
+        f"nothing left to query: of {len(manifest)} images {labelled} are labelled and {out} out for "
+        "labelling; the others are held out, unreadable, missing, declined or excluded",
         hint=f"{project.command('status')} shows the counts",
     )
 
@@ -247,7 +247,7 @@ def _warn_of_fewer(request: Request, chosen: int, queryable: int) -> None:
 def _table(chooser: Chooser, choice: Choice, number: int) -> pa.Table:
     hidden = np.full(len(choice.rows), fill_value=True) if chooser.request.blind else choice.audit
     unknown = hidden | np.isnan(choice.confidence)
-    return rounds.listing(
+    return rounds.tabulated(
         strategy=chooser.request.strategy,
         number=number,
         alcli_id=chooser.manifest.strings("alcli_id", choice.rows),
@@ -261,7 +261,7 @@ def _table(chooser: Chooser, choice: Choice, number: int) -> pa.Table:
 
 
 def _about(chooser: Chooser, choice: Choice, report: SelectionReport) -> dict[str, Any]:
-    """Return the round's record: what was asked, of what, and by which program. No clock, so it can be repeated."""
+    """Return the round's record: what was asked, of what, by which program. It has no clock: it repeats."""
     request = chooser.request
     drawn = np.flatnonzero(choice.audit)
     ids = chooser.manifest.strings("alcli_id", choice.rows[drawn])

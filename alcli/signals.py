@@ -57,6 +57,7 @@ class SignalStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._located = np.empty(0, np.uint64), np.empty(0, np.int64)
 
     def __bool__(self) -> bool:
         return (self.folder / RECORD).exists()
@@ -129,22 +130,29 @@ class SignalStore:
 
     def locate(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return for each key the number of its newest row over all parts, or -1."""
-        stored = self.keys
-        if len(stored) == len(keys) and np.array_equal(stored, keys):
+        if np.array_equal(
+            self._located[0], keys
+        ):  # to ask what is scored, and then to read it, is one search
+            return self._located[1]
+        if np.array_equal(self.keys, keys):
             return np.arange(len(keys))
-        if not len(stored):
+        if not len(self.keys):
             return np.full(len(keys), -1)
         order, ordered = self._index
         asked = np.argsort(keys)  # searching in ascending order walks through memory instead of jumping about
         at = np.empty(len(keys), np.int64)
         at[asked] = np.searchsorted(ordered, keys[asked], side="right") - 1
-        return np.where((at >= 0) & (ordered[at] == keys), order[at], -1)
+        self._located = keys, np.where((at >= 0) & (ordered[at] == keys), order[at], -1)
+        return self._located[1]
 
     @functools.cached_property
     def _index(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         """Row numbers in the order of their keys, the newest of an image last, and the keys in that order."""
-        order = np.argsort(self.keys, kind="stable")
-        return order, self.keys[order]
+        order = np.argsort(self.keys)
+        ordered = self.keys[order]
+        if (ordered[1:] == ordered[:-1]).any():  # only then is the slower, stable sort needed
+            order = np.argsort(self.keys, kind="stable")
+        return order, ordered
 
     def chunks(
         self, names: Sequence[str], keys: NDArray[np.uint64]
@@ -195,6 +203,7 @@ class SignalStore:
         return whole
 
     def _forget(self) -> None:
+        self._located = np.empty(0, np.uint64), np.empty(0, np.int64)
         for name in ("about", "parts", "rows", "unreadable", "keys", "_index"):
             self.__dict__.pop(name, None)
 

@@ -32,7 +32,7 @@ def read(project: Project) -> dict[str, Any]:
 def write(project: Project, manifest: Manifest) -> dict[str, Any]:
     """Count, save the counts and return them; `manifest` must be what is on the disk."""
     counts = count(project, manifest)
-    files.write_json(project.summary, counts)
+    files.write_json(project.summary, counts, flush=False)
     return counts
 
 
@@ -49,13 +49,14 @@ def count(project: Project, manifest: Manifest) -> dict[str, Any]:
     from alcli import manifest as manifests
     from alcli import rounds
 
+    splits, statuses = _counts(manifest, "split"), _counts(manifest, "status")
     return {
         "signature": _signature(project.manifest),
         "digest": files.file_digest(project.manifest),
         "round": manifest.round,
         "images": len(manifest),
-        "splits": {name: int(manifest.equals("split", name).sum()) for name in manifests.SPLITS},
-        "statuses": {name: int(manifest.equals("status", name).sum()) for name in manifests.STATUSES},
+        "splits": {name: splits.get(name, 0) for name in manifests.SPLITS},
+        "statuses": {name: statuses.get(name, 0) for name in manifests.STATUSES},
         "labelled": int(manifest.labelled.sum()),
         "labelled_train": int((manifest.labelled & manifest.equals("split", "train")).sum()),
         "pseudo_labelled": int(manifest.filled("pseudo_label").sum()),
@@ -96,6 +97,6 @@ def _class_counts(manifest: Manifest) -> dict[str, dict[str, int]]:
 
 
 def _counts(manifest: Manifest, column: str) -> dict[str, int]:
-    counted = manifest.table[column].drop_null().value_counts().to_pylist()
-    pairs = sorted((entry["values"], entry["counts"]) for entry in counted)
+    counted = manifest.table[column].value_counts().to_pylist()
+    pairs = sorted((entry["values"], entry["counts"]) for entry in counted if entry["values"] is not None)
     return {str(value): number for value, number in pairs}

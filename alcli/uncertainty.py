@@ -50,7 +50,8 @@ def normalised(
         slack += copy.shape[-1] * _SMALLEST_FLOAT16
     refuse(~np.isfinite(sums), f"{name} are NaN or infinite", row)
     refuse(np.abs(sums - 1) > slack, f"{name} do not sum to 1", row)
-    refuse(copy < 0, f"{name} are negative", row)
+    if copy.min(initial=0) < 0:
+        refuse(copy < 0, f"{name} are negative", row)
     copy /= sums
     return copy
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-
 from alcli import files, ledger, models, uncertainty
 from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.signals import Part, SignalStore
+from PIL import Image
 
 os.environ.setdefault("NO_COLOR", "1")
 os.environ.setdefault("TERMINAL_WIDTH", "120")
@@ -29,7 +29,9 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 def draw(path: Path, *, shade: int, seed: int = 0, side: int = 16, colour: bool = False) -> Path:
     """Write a noisy square image; `shade` is its mean grey, so that classes can be told apart."""
-    noise = np.random.default_rng([seed, shade]).integers(-20, 21, (side, side, 3) if colour else (side, side))
+    noise = np.random.default_rng([seed, shade]).integers(
+        -20, 21, (side, side, 3) if colour else (side, side)
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.clip(shade + noise, 0, 255).astype(np.uint8)).save(path)
     return path
@@ -70,7 +72,7 @@ def snapshot() -> Callable[[Path], dict[str, bytes]]:
 
 @pytest.fixture
 def scored_pool(tmp_path: Path) -> Callable[..., Project]:
-    """Return a function that makes a pool whose images exist in the manifest only, scored by a user's own model.
+    """Return a function that makes a pool whose images exist in the manifest only, with their signals.
 
     Args of the function:
         probabilities: (n, c) of the images `img-0000.jpg`, … ; every one is unlabelled unless `labels` says.
@@ -128,3 +130,13 @@ def scored_pool(tmp_path: Path) -> Callable[..., Project]:
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _the_log_as_found() -> Iterator[None]:
+    """A command that ran in this process has turned the log to its own standard error; turn it back."""
+    logger = logging.getLogger("alcli")
+    handlers, propagate, level = logger.handlers, logger.propagate, logger.level
+    yield
+    logger.handlers, logger.propagate = handlers, propagate
+    logger.setLevel(level)

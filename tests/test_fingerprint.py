@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from alcli.fingerprint import Fingerprint
 
 KEYS = np.arange(10, dtype=np.uint64) * np.uint64(977)
@@ -12,7 +11,7 @@ KEYS = np.arange(10, dtype=np.uint64) * np.uint64(977)
 
 def of(keys: np.ndarray, chunk: int, **arrays: np.ndarray) -> str:
     fingerprint = Fingerprint()
-    for start in range(0, len(keys), chunk):
+    for start in range(0, max(len(keys), 1), chunk):
         rows = slice(start, start + chunk)
         fingerprint.add(keys[rows], {name: values[rows] for name, values in arrays.items()})
     return fingerprint.hexdigest()
@@ -48,3 +47,7 @@ def test_the_name_and_half_precision_count(values: np.ndarray) -> None:
     half = values.astype(np.float16)
     assert of(KEYS, 10, embeddings=half) != of(KEYS, 10, triplet_embeddings=half)
     assert len(of(KEYS, 10, embeddings=half)) == 16
+
+
+def test_no_rows_are_nothing() -> None:
+    assert of(KEYS[:0], 5, probabilities=np.empty((0, 3), np.float32)) == of(KEYS[:0], 5)

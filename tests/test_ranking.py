@@ -6,13 +6,13 @@ import subprocess
 import sys
 from typing import Any
 
+import alcli
 import numpy as np
 import pytest
-
-import alcli
 from alcli.errors import InputRejected, UsageError
 from alcli.ranking import Scores, find, plan, top
 from alcli.strategies import _stochastic
+
 from tests.strategies import arrays
 
 SAVED = {"probabilities", "prediction", "confidence", "margin", "entropy", "embeddings"}

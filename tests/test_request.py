@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from alcli.errors import UsageError
 from alcli.request import Request
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, chisquare
-
 from alcli import files, ledger, rounds, summary
 from alcli import manifest as manifests
 from alcli.choosing import audit_draw
 from alcli.errors import StepMissing
 from alcli.manifest import Manifest
 from alcli.project import Project
+from scipy.stats import binomtest, chisquare
 
 
 @pytest.fixture
@@ -74,6 +73,7 @@ def test_a_lost_record_loses_the_estimate_and_nothing_else(pool: Project) -> Non
     pool.round_folder(1).mkdir(parents=True)
     (pool.round_folder(1) / rounds.RECORD).write_text("{")
     assert rounds.audits(pool, answered(pool, {0: "class-0"})) == []
+    (pool.round_folder(1) / rounds.LISTING).touch()
     with pytest.raises(StepMissing, match="round 1") as failure:
         rounds.read(pool, 1)
     assert "--replace" in str(failure.value.hint)
@@ -105,7 +105,9 @@ def covered(seed: int, *, truth: float, n: int, drawn: int) -> bool:
 
 def test_the_interval_covers_the_true_accuracy_in_95_of_100_audits() -> None:
     share = np.mean([covered(seed, truth=0.8, n=2_000, drawn=60) for seed in range(400)])
-    assert 0.93 <= share <= 1.0  # Clopper and Pearson promise at least 0.95; 0.93 is two standard errors below
+    assert (
+        0.93 <= share <= 1.0
+    )  # Clopper and Pearson promise at least 0.95; 0.93 is two standard errors below
 
 
 def test_the_draw_is_uniform_over_the_pool() -> None:

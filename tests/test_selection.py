@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from alcli import ledger, rounds, scoring, selection, summary
 from alcli import manifest as manifests
 from alcli.choosing import occurrence
@@ -25,11 +24,14 @@ Build = Callable[..., Project]
 GOLDEN = np.array([[0.70, 0.20, 0.10], [0.40, 0.35, 0.25], [0.34, 0.33, 0.33], [0.98, 0.01, 0.01]])
 
 
+PLAIN = Settings()
+
+
 def random_probabilities(n: int, classes: int = 3, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).dirichlet(np.ones(classes), n).astype(np.float32)
 
 
-def select(project: Project, *, settings: Settings = Settings(), **asked: Any) -> SelectionReport:
+def select(project: Project, *, settings: Settings = PLAIN, **asked: Any) -> SelectionReport:
     return selection.select(project, Request(**asked), settings=settings)
 
 
@@ -50,7 +52,7 @@ def bring_back(project: Project, numbers: list[int], label: str = "class-0") -> 
     with ledger.writing(project, "import-labels"):
         manifest = manifests.read(project.manifest)
         mask = np.isin(np.arange(len(manifest)), numbers)
-        round_ = [value for value in manifest.table["queried_round"].to_pylist()]
+        round_ = manifest.table["queried_round"].to_pylist()
         back = manifest.assign(mask, label=label, queried_round=None).assign(
             np.array(numbers), label_round=[round_[row] for row in numbers]
         )
@@ -81,7 +83,9 @@ def test_only_queryable_images_are_chosen(scored_pool: Build) -> None:
     assert sorted(rows(select(project, k="100%"))) == [5, 6, 7, 8, 9]
 
 
-def test_more_than_the_pool_takes_all_and_says_so(scored_pool: Build, caplog: pytest.LogCaptureFixture) -> None:
+def test_more_than_the_pool_takes_all_and_says_so(
+    scored_pool: Build, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING, "alcli"):
         report = select(scored_pool(GOLDEN), k="9")
     assert rows(report) == [2, 1, 0, 3]
@@ -158,7 +162,10 @@ def test_triplet_margin_guesses_the_nearest_centre(scored_pool: Build) -> None:
     assert rows(report) == [2, 3, 4]
     assert column(report, "predicted_label")[:2] == ["class-0", "class-1"]
     assert column(report, "confidence")[:2] == [0.75, 0.25]  # the classifier's own of that class
-    assert rows(select(triplet_pool(scored_pool, name="other"), strategy="triplet-margin", order="uncertain"))[0] == 4
+    assert (
+        rows(select(triplet_pool(scored_pool, name="other"), strategy="triplet-margin", order="uncertain"))[0]
+        == 4
+    )
 
 
 def test_held_out_labels_teach_nothing(scored_pool: Build) -> None:
@@ -181,7 +188,9 @@ def test_audit_rows_are_drawn_apart_and_blind(scored_pool: Build) -> None:
     hidden = json.loads((report.path.parent / rounds.RECORD).read_text())["audit"]
     assert [entry["alcli_id"] for entry in hidden] == column(report, "alcli_id")[15:]
     guesses = random_probabilities(40).argmax(axis=1)
-    assert [entry["predicted_label"] for entry in hidden] == [f"class-{guesses[row]}" for row in rows(report)[15:]]
+    assert [entry["predicted_label"] for entry in hidden] == [
+        f"class-{guesses[row]}" for row in rows(report)[15:]
+    ]
 
 
 def test_the_ranked_rows_are_the_best_of_the_rest(scored_pool: Build) -> None:
@@ -202,7 +211,12 @@ def test_an_audit_ends_in_an_estimate(scored_pool: Build) -> None:
     assert summary.read(project)["audits"] == []
     bring_back(project, [0, 1, 2])  # all three as guessed
     (estimate,) = summary.read(project)["audits"]
-    assert (estimate["n"], estimate["drawn"], estimate["correct"], estimate["model"]) == (3, 4, 3, "0001-aaaaaa")
+    assert (estimate["n"], estimate["drawn"], estimate["correct"], estimate["model"]) == (
+        3,
+        4,
+        3,
+        "0001-aaaaaa",
+    )
     assert report.audit == 4
 
 
@@ -236,7 +250,12 @@ def test_another_request_is_refused(scored_pool: Build) -> None:
     project = scored_pool(random_probabilities(30))
     select(project, k="5")
     before = project.manifest.read_bytes()
-    for other in [{"k": "6"}, {"k": "5", "seed": 1}, {"k": "5", "strategy": "entropy"}, {"k": "5", "audit": "10%"}]:
+    for other in [
+        {"k": "6"},
+        {"k": "5", "seed": 1},
+        {"k": "5", "strategy": "entropy"},
+        {"k": "5", "audit": "10%"},
+    ]:
         with pytest.raises(StepMissing, match="round 1 is open: 5 images are out") as failure:
             select(project, **other)
         assert all(word in str(failure.value.hint) for word in ("import-labels", "--add", "--replace"))
@@ -273,7 +292,9 @@ def test_add_and_replace_exclude_each_other(scored_pool: Build) -> None:
         select(scored_pool(GOLDEN), settings=Settings(add=True, replace=True))
 
 
-def test_a_folder_left_by_a_killed_run_is_written_over(scored_pool: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_left_by_a_killed_run_is_written_over(
+    scored_pool: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = scored_pool(random_probabilities(30))
     before = project.manifest.read_bytes()
     with monkeypatch.context() as killed:
@@ -284,7 +305,9 @@ def test_a_folder_left_by_a_killed_run_is_written_over(scored_pool: Build, monke
     assert project.round_folder(1).is_dir()
     report = select(project, k="5")
     assert (report.round, report.repeated) == (1, False)
-    assert folder_bytes(report) == folder_bytes(select(scored_pool(random_probabilities(30), name="other"), k="5"))
+    assert folder_bytes(report) == folder_bytes(
+        select(scored_pool(random_probabilities(30), name="other"), k="5")
+    )
 
 
 def test_undo_takes_the_round_back(scored_pool: Build) -> None:
@@ -294,10 +317,11 @@ def test_undo_takes_the_round_back(scored_pool: Build) -> None:
     assert select(project, k="3").round == 1
 
 
-def test_a_lost_record_can_be_replaced(scored_pool: Build) -> None:
+@pytest.mark.parametrize("name", [rounds.RECORD, rounds.LISTING, rounds.TABLE])
+def test_a_lost_record_can_be_replaced(scored_pool: Build, name: str) -> None:
     project = scored_pool(random_probabilities(30))
-    (select(project, k="5").path.parent / rounds.RECORD).unlink()
-    with pytest.raises(StepMissing, match="--replace|record of round 1"):
+    (select(project, k="5").path.parent / name).unlink()
+    with pytest.raises(StepMissing, match="record of round 1"):
         select(project, k="5")
     assert select(project, k="5", settings=Settings(replace=True)).round == 2
 

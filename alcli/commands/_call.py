@@ -48,6 +48,7 @@ _SHARED: dict[str, tuple[Any, Any]] = {
     "verbose": (Verbose, False),
     "json_": (Json, False),
 }
+_NEVER_SET = {"state", "json_"}  # what a file cannot know, and what scripts must be able to rely on
 _COMMON = {"state", "quiet", "verbose", "json", "seed", "device", "workers"}  # ALCLI_SEED, not ALCLI_TRAIN_SEED
 
 
@@ -130,33 +131,46 @@ def _is_default(context: typer.Context, name: str) -> bool:
     return source is None or source.name == "DEFAULT"
 
 
+def _config(project: Project) -> dict[str, Any]:
+    """Return the content of `config.toml`; empty if there is none.
+
+    Raises:
+        UsageError: The file is not TOML.
+    """
+    try:
+        return tomllib.loads(project.config.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{project.config} is not TOML: {error}") from error
+
+
 def _settings(project: Project, verb: str, parameters: list[inspect.Parameter]) -> dict[str, Any]:
     """Read what `config.toml` says for this command.
 
     Raises:
         UsageError: The file is not TOML, a key is unknown, or a value has the wrong type.
     """
-    if not project.config.exists():
+    config = _config(project)
+    if not config:  # as `init` leaves it: pydantic need not be imported
         return {}
     import pydantic
 
     try:
-        config = tomllib.loads(project.config.read_text(encoding="utf-8"))
         general = {name: value for name, value in config.items() if not isinstance(value, dict)}
-        known = {p.name.strip("_"): p for p in parameters if p.name != "state" and not _is_argument(p)}
-        unknown = [name for name in general if name not in _COMMON]
+        known = {p.name.strip("_"): p for p in parameters if p.name not in _NEVER_SET and not _is_argument(p)}
+        settable = sorted(_COMMON - {name.strip("_") for name in _NEVER_SET})
+        unknown = [name for name in general if name not in settable]
         if unknown:
             raise UsageError(
                 f"{project.config}: unknown setting {', '.join(unknown)}",
-                hint=f"outside a [command] section only {', '.join(sorted(_COMMON - {'state'}))} may stand",
+                hint=f"outside a [command] section only {', '.join(settable)} may stand",
             )
         fields = {name: (typing.get_args(p.annotation)[0], p.default) for name, p in known.items()}
         shape: Any = pydantic.create_model("Settings", __config__={"extra": "forbid", "coerce_numbers_to_str": True}, **fields)  # type: ignore[call-overload]
         section = config.get(verb, {})
         said = {**{name: value for name, value in general.items() if name in known}, **section}
         checked = shape(**said)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{project.config} is not TOML: {error}") from error
     except pydantic.ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise UsageError(f"{project.config}, section [{verb}]", details=problems) from error

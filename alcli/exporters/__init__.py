@@ -1,7 +1,7 @@
 """Exporters: a selection written for people or for a labelling tool, one file each.
 
-An exporter is a function `name(table, sink, *, options)`: it writes the rows of `table`, which has the columns
-of `alcli.rounds.COLUMNS`, to `sink`, an open binary file. The same table gives the same bytes.
+An exporter is a function `name(table, sink, *, options)`: it writes the rows of `table`, which has the
+columns of `alcli.rounds.COLUMNS`, to `sink`, an open binary file. The same table gives the same bytes.
 """
 
 from __future__ import annotations

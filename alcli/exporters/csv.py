@@ -1,4 +1,4 @@
-"""Comma-separated values as in RFC 4180: UTF-8, a header, `\\n` at the end of each line."""
+"""Comma-separated values as in RFC 4180: UTF-8, a header, a line feed at the end of each line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def csv(table: pa.Table, sink: BinaryIO, *, csv_safe: bool = True) -> None:
     Args:
         table: The selection.
         sink: An open binary file.
-        csv_safe: Quote the text cells that a spreadsheet would run; `import-labels` takes the quote off again.
+        csv_safe: Quote the text cells that a spreadsheet would run; `import-labels` takes the quote off.
     """
     text = io.StringIO()
     writer = csv_module.writer(text, lineterminator="\n")

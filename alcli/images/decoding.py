@@ -55,7 +55,6 @@ _UPRIGHT = {  # EXIF 2.32, tag 0x0112
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 _TRANSPARENT = ("LA", "PA", "RGBA", "P")  # a palette may hold alpha, and may be missing altogether
 
 
@@ -169,8 +168,8 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         return _from_sixteen_bit(image)
     if image.mode in ("I", "F"):
         return _from_wide_range(image)
-    if image.mode in _PREMULTIPLIED:
-        image = image.convert(_PREMULTIPLIED[image.mode])
+    if image.mode == "La":  # a TIFF whose grey is multiplied by its alpha
+        image = image.convert("LA")
     if image.mode in _TRANSPARENT or "transparency" in image.info:
         return _on_white(image)
     if image.mode in ("L", "RGB"):

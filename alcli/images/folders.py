@@ -50,27 +50,29 @@ class Layout:
         self._classes = classes
         self._unlabelled = {name.casefold() for name in (*UNLABELLED, *unlabelled)}
         self._test = f"{test}/" if test else None
-        self._folders = [f"{name.rpartition('/')[0]}/" for name in file_names]
-        self._splits = self._split_folders(set(self._folders))
+        self._folders = [name[: name.rfind("/") + 1] for name in file_names]
+        self._distinct = set(self._folders)
+        self._splits = self._split_folders()
 
     def read(self) -> tuple[list[str | None], list[str]]:
         """Return the label and the split of each image."""
-        meanings = {folder: self._meaning(folder) for folder in set(self._folders)}
-        return [meanings[f].label for f in self._folders], [meanings[f].split for f in self._folders]
+        meanings = {folder: self._meaning(folder) for folder in self._distinct}
+        each = [meanings[folder] for folder in self._folders]
+        return [label for label, _ in each], [split for _, split in each]
 
     @property
     def has_class_train(self) -> bool:
         """Whether a folder at the top looks like the training split but is a class."""
-        tops = {folder.split("/", 1)[0] for folder in self._folders}
+        tops = {folder.split("/", 1)[0] for folder in self._distinct}
         return any(SPLIT_NAMES.get(top.casefold()) == "train" and top not in self._splits for top in tops)
 
-    def _split_folders(self, folders: set[str]) -> dict[str, str]:
+    def _split_folders(self) -> dict[str, str]:
         """Return the folders at the top that are splits, and which."""
-        tops = {folder.split("/", 1)[0] for folder in folders} - {""}
+        tops = {folder.split("/", 1)[0] for folder in self._distinct} - {""}
         splits = {top: SPLIT_NAMES[top.casefold()] for top in tops if top.casefold() in SPLIT_NAMES}
         classes = [top for top in tops - splits.keys() if top.casefold() not in self._unlabelled]
         for top, split in list(splits.items()):
-            if split == "train" and self._classes and classes and f"{top}/" in folders:
+            if split == "train" and self._classes and classes and f"{top}/" in self._distinct:
                 del splits[top]
         return splits
 
@@ -91,6 +93,6 @@ class Layout:
     def _class(self, folder: str) -> str | None:
         """Return the class that the first part of a path names, in Unicode's NFC form."""
         name = folder.partition("/")[0]
-        return (
-            unicodedata.normalize("NFC", name) if name and name.casefold() not in self._unlabelled else None
-        )
+        if not self._classes or not name or name.casefold() in self._unlabelled:
+            return None
+        return unicodedata.normalize("NFC", name)

@@ -121,8 +121,9 @@ class DecodePool:
     def stream(self, paths: Sequence[str], *, batch_size: int) -> Iterator[Batch]:
         """Decode `paths` in order.
 
-        While the caller works on a batch, the next ones are decoded: three chunks per worker, but no more than
-        256 MiB of pixels unless one batch is larger. The content depends on neither `workers` nor on timing.
+        While the caller works on a batch, the next ones are decoded: three chunks per worker, but no more
+        than 256 MiB of pixels unless one batch is larger. The content depends neither on `workers` nor on
+        timing.
 
         Args:
             paths: Image files.
@@ -155,7 +156,8 @@ class DecodePool:
 
     def _batches_ahead(self, batch_size: int) -> int:
         wanted = max(2, -(-_CHUNKS_AHEAD * self.workers * self._chunk_size(batch_size) // batch_size))
-        return max(1, min(wanted, _BYTES_AHEAD // (batch_size * math.prod(self.transform.shape))))
+        affordable = _BYTES_AHEAD // (batch_size * math.prod(self.transform.shape))
+        return max(1, min(wanted, affordable))
 
     def _submit(self, paths: Sequence[str], start: int) -> tuple[Batch, list[Future[None]]]:
         batch = Batch.empty(start, len(paths), self.transform)

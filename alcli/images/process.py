@@ -1,8 +1,8 @@
 """The parent's half of `DecodePool`: one worker process behind two pipes, started anew when it dies.
 
-The workers are plain programs (see `alcli.images.worker`), not `multiprocessing`: nothing is forked while threads
-run, nothing of the parent's `__main__` is imported again, and the end of its pipe ends a worker whatever
-happened to the parent.
+The workers are plain programs (see `alcli.images.worker`), not `multiprocessing`: nothing is forked while
+threads run, nothing of the parent's `__main__` is imported again, and the end of its pipe ends a worker
+whatever happened to the parent.
 """
 
 from __future__ import annotations

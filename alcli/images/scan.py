@@ -18,26 +18,12 @@ from numpy.typing import NDArray
 # What Pillow decodes and people keep photographs, drawings and textures in; what is inside decides later.
 EXTENSIONS = frozenset(
     [
-        *(
-            "jpg",
-            "jpeg",
-            "jpe",
-            "jfif",
-            "mpo",
-            "png",
-            "apng",
-            "gif",
-            "bmp",
-            "dib",
-            "tif",
-            "tiff",
-            "webp",
-            "avif",
-        ),
-        *("jp2", "j2k", "jpx", "jpf", "jpc", "j2c", "ppm", "pgm", "pbm", "pnm", "pfm"),
-        *("tga", "pcx", "psd", "dds", "sgi", "ico", "qoi"),
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
+        *(".webp", ".avif", ".jp2", ".j2k", ".jpx", ".jpf", ".jpc", ".j2c", ".ppm", ".pgm", ".pbm", ".pnm"),
+        *(".pfm", ".tga", ".pcx", ".psd", ".dds", ".sgi", ".ico", ".qoi"),
     ]
 )
+_KIND, _REGULAR = stat.S_IFMT(0o777777), stat.S_IFREG
 _BY_SYSTEMS = frozenset(["Thumbs.db", "desktop.ini", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found"])
 _HUGGING_FACE = frozenset(f"metadata.{kind}" for kind in ("parquet", "csv", "jsonl"))
 
@@ -134,31 +120,32 @@ class _Walk:
                 continue
             if not name.isascii() and not _is_utf8(name):
                 self.not_utf8.append(prefix + name)
+            elif name[name.rfind(".") :].lower() in EXTENSIONS and self._image(entry, prefix + name):
+                continue
             elif _is_folder(entry):
                 (self._links if entry.is_symlink() else waiting).append(f"{prefix}{name}/")
-            elif name[name.rfind(".") + 1 :].lower() in EXTENSIONS:
-                self._image(entry, prefix + name)
             else:
                 self.others += bool(prefix) or name not in _HUGGING_FACE
 
-    def _image(self, entry: os.DirEntry[str], file_name: str) -> None:
+    def _image(self, entry: os.DirEntry[str], file_name: str) -> bool:
+        """Note an image, or why it cannot be reached; return whether it was one or the other."""
         try:
             status = entry.stat()
         except OSError as error:
             self.unreachable.append(f"{file_name}: {error.strerror}")
-            return
-        if stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
-            self.names.append(file_name)
-            self.sizes.append(status.st_size)
-            self.mtimes_ns.append(status.st_mtime_ns)
-        else:
-            self.others += 1
+            return True
+        if status.st_mode & _KIND != _REGULAR:  # a folder; or a pipe, and reading that would wait for ever
+            return False
+        self.names.append(file_name)
+        self.sizes.append(status.st_size)
+        self.mtimes_ns.append(status.st_mtime_ns)
+        return True
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself; `_image` says so
+    except OSError:  # a link to itself
         return False
 
 

@@ -107,10 +107,10 @@ def take_in(project: Project, request: Request, *, dry_run: bool = False) -> Rep
         with ledger.writing(project, "init"):
             if _stamp(project.manifest) != stamp:  # another alcli was here since
                 manifest, report = _plan(project, request, found)
+            if not project.config.exists():
+                files.write_bytes(project.config, settings.TEMPLATE.encode(), flush=False)
             facts = {**dataclasses.asdict(report.changes), "drawn": report.drawn}
             ledger.commit(project, manifest, command="init", **facts)
-            if not project.config.exists():
-                files.write_bytes(project.config, settings.TEMPLATE.encode())
     return report
 
 

@@ -98,6 +98,8 @@ def read_labels(
     """
     count = len(file_names)
     said = FileLabels([None] * count, [None] * count, [None] * count, [None] * count)
+    if not sources:
+        return said
     reader = _Reader(said, file_names, gone)
     for source in sources:
         reader.take(source, tables.read_table(source.path, encoding=encoding))

@@ -54,6 +54,9 @@ _SKIPS = {
     "was_cancelled": _YES,
 }
 
+_EPOCH, _MICROSECOND = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC), datetime.timedelta(microseconds=1)
+NAT = int(np.iinfo(np.int64).min)  # how numpy stores that there is no time
+
 Cells = Sequence[str | None]
 
 
@@ -96,11 +99,6 @@ class Answers:
         """Return what the file calls the image of one row."""
         cells = (self.images, self.ids, self.sha256)
         return next((str(column[position]) for column in cells if column[position]), "")
-
-    def annotator(self, position: int) -> str | None:
-        """Return who answered one row."""
-        code = self.annotators[position]
-        return None if code < 0 else self.annotator_names[code]
 
 
 def read(path: Path, *, kind: str | None = None, encoding: str | None = None) -> Answers:
@@ -165,22 +163,25 @@ def _categories(cells: Cells) -> tuple[NDArray[np.int32], list[str]]:
 
 def _times(cells: Cells) -> NDArray[np.datetime64]:
     """Return ISO 8601 times in UTC; a time without a zone counts as UTC, what cannot be read as unknown."""
-    times = np.full(len(cells), "NaT", "datetime64[us]")
     unread: list[str] = []
-    for position, cell in enumerate(cells):
-        if not cell or not cell.strip():
-            continue
-        try:
-            time = datetime.datetime.fromisoformat(cell.strip())
-        except ValueError:
-            unread.append(cell)
-            continue
-        times[position] = time.astimezone(datetime.UTC).replace(tzinfo=None) if time.tzinfo else time
+    times = np.fromiter(
+        (_microseconds(cell, unread) if cell else NAT for cell in cells), np.int64, len(cells)
+    )
     if unread:
         logger.warning(
             "%d times are not ISO 8601, such as '%s', and count as unknown", len(unread), unread[0]
         )
-    return times
+    return times.view("datetime64[us]")
+
+
+def _microseconds(cell: str, unread: list[str]) -> int:
+    """Return the time since 1970; what cannot be read joins `unread`."""
+    try:
+        time = datetime.datetime.fromisoformat(cell.strip())
+    except ValueError:
+        unread += [cell] if cell.strip() else []
+        return NAT
+    return ((time if time.tzinfo else time.replace(tzinfo=datetime.UTC)) - _EPOCH) // _MICROSECOND
 
 
 def _skipped(table: Table) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -159,19 +159,17 @@ class _Speller:
         self.pool = pool
         self.prefixes = prefixes
 
-    def readings(self, text: str) -> Iterator[str]:
-        """Yield paths relative to the pool, the likeliest first."""
+    def readings(self, text: str) -> Collection[str]:
+        """Return paths relative to the pool, the likeliest first."""
         text = tables.spreadsheet_unsafe(text)
         bare, decoded = _decoded(text)
+        found = []
         for old, new in self.prefixes:
-            for spelling, rest in (
-                (bare, urllib.parse.unquote(bare[len(old) :])),
-                (decoded, decoded[len(old) :]),
-            ):
-                if spelling.startswith(old):
-                    yield self._relative(new + rest).lstrip("/")
-        yield self._relative(text)
-        yield self._relative(decoded)
+            if bare.startswith(old):
+                found.append(self._relative(new + urllib.parse.unquote(bare.removeprefix(old))).lstrip("/"))
+            if decoded.startswith(old):
+                found.append(self._relative(new + decoded.removeprefix(old)).lstrip("/"))
+        return dict.fromkeys([*found, self._relative(text), self._relative(decoded)])
 
     def _relative(self, path: str) -> str:
         return path.replace("\\", "/").removeprefix(self.pool).removeprefix("./")
@@ -179,7 +177,7 @@ class _Speller:
 
 def _decoded(text: str) -> tuple[str, str]:
     """Return a path or URL without its query, and the same percent-decoded once."""
-    if local := _LOCAL_FILES.fullmatch(text):
+    if "/local-files/" in text and (local := _LOCAL_FILES.fullmatch(text)):
         return local[1], urllib.parse.unquote(local[1])
     url = _URL.match(text)
     bare = url[0] if url else text

@@ -152,8 +152,8 @@ def _labelled(
 def _conflicts(
     manifest: Manifest, rows: NDArray[np.int64], at: NDArray[np.int64], codes: NDArray[np.int32]
 ) -> list[tuple[int, str]]:
-    labels, sources = manifest.strings("label", rows[at]), manifest.strings("label_source", rows[at])
+    labels = manifest.strings("label", rows[at])
     return [
-        (position, f"already labelled '{label}' ({source}), here '{manifest.classes[codes[position]]}'")
-        for position, label, source in zip(at.tolist(), labels, sources, strict=True)
+        (position, f"already labelled '{label}', here '{manifest.classes[codes[position]]}'")
+        for position, label in zip(at.tolist(), labels, strict=True)
     ]

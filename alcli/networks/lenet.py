@@ -1,8 +1,8 @@
 """The small network with dropout of the active-learning literature.
 
 Gissin & Shalev-Shwartz, 2019, arXiv 1907.06347, as in their code (dsgissin/DiscriminativeActiveLearning at
-625e9a1): 32 and 64 3×3 convolutions, each followed by max-pooling, 128 hidden units, dropout 0.5. With a linear
-classifier for ten classes on 28×28 grey images it has 225,034 parameters.
+625e9a1): 32 and 64 3×3 convolutions, each followed by max-pooling, 128 hidden units, dropout 0.5. With a
+linear classifier for ten classes on 28×28 grey images it has 225,034 parameters.
 """
 
 from __future__ import annotations

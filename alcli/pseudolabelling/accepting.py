@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from alcli import ranking, rounds
 from alcli.choosing import occurrence
 from alcli.errors import UsageError
-from alcli.pseudolabelling.judging import Judgements, Method
+from alcli.pseudolabelling.judging import DECIMALS, Judgements, Method
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,9 @@ class Rule:
         """Return (n,) whether `sureness`, as a judge gives it, reaches the threshold; all do where there is none."""
         if self.threshold is None:
             return np.ones(len(sureness), np.bool_)
-        # The classifier's signals are float32: 0.9 means what is stored for 0.9.
-        if self.method == "entropy":
-            return sureness > -float(np.float32(self.threshold))
-        return sureness >= float(
-            np.float32(self.threshold) if self.method == "confidence" else self.threshold
-        )
+        bar = self.threshold if self.method == "triplet-margin" else float(np.float32(self.threshold))
+        bar = round(bar, DECIMALS)  # as what it is compared to was: an image of just 0.9 reaches 0.9
+        return sureness > -bar if self.method == "entropy" else sureness >= bar
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from alcli.signals import SignalStore
 
 Method = Literal["triplet-margin", "confidence", "entropy"]
 Arrays = Mapping[str, NDArray[Any]]
-_DECIMALS = 10  # to which scores are compared, as everywhere in ranking
+DECIMALS = 10  # to which scores are compared, as everywhere in ranking
 
 
 class Judgements(NamedTuple):
@@ -25,7 +25,7 @@ class Judgements(NamedTuple):
 
     Attributes:
         labels: (n,) int32 codes into the manifest's classes; -1 for a class that the pool no longer has.
-        sureness: (n,) float64. `confidence`: p1 in [0, 1]; `entropy`: -H in nats; `triplet-margin`: D2 - D1.
+        sureness: (n,) float64 at 10 decimals. `confidence`: p1 in [0, 1]; `entropy`: -H in nats; `triplet-margin`: D2 - D1.
         confidence: (n,) float64 as it is written down: p1, or for `triplet-margin` D2 - D1.
         distance: (n,) float64 to the nearest class centre; 0 for the methods that measure none.
     """
@@ -142,7 +142,7 @@ def judge(judge_: Judge, store: SignalStore, keys: NDArray[np.uint64]) -> Judgem
             getattr(whole, name)[positions] = getattr(found, name)
     ids = identity.ids_of(keys)
     uncertainty.refuse(~np.isfinite(whole.sureness), "signals are not finite", lambda row: str(ids[row]))
-    return whole._replace(sureness=np.round(whole.sureness, _DECIMALS))
+    return whole._replace(sureness=np.round(whole.sureness, DECIMALS))
 
 
 def _require(

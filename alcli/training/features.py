@@ -68,7 +68,7 @@ def examples(store: SignalStore, manifest: Manifest, split: Split, device: torch
 def _computation(
     model: Model, transform: Transform, device: torch.device
 ) -> Callable[[NDArray[np.uint8]], Arrays]:
-    """Return the function from (b, H, W, C) pixels to (b, d) features, in float32 as `score` computes them."""
+    """Return the function from (b, H, W, C) pixels to (b, d) features, float32 as in `score`."""
 
     @torch.inference_mode()
     def compute(pixels: NDArray[np.uint8]) -> Arrays:

@@ -20,7 +20,7 @@ from alcli.training.augmentation import Augment
 from alcli.training.batches import Positions
 
 MEMORY_BYTES = 2 << 30  # of uint8 pixels; 14,000 images of 224 px, or all of MNIST forty times
-_DECODED_AT_ONCE = 256
+DECODED_AT_ONCE = 256
 
 
 class Inputs(Protocol):
@@ -98,7 +98,7 @@ class StreamedPixels:
         wanted = iter(orders)
         size = len(next(wanted, ()))
         paths = [self.paths[position] for order in orders for position in order]
-        for batch in self.pool.stream(paths, batch_size=_DECODED_AT_ONCE):
+        for batch in self.pool.stream(paths, batch_size=DECODED_AT_ONCE):
             _refuse_vanished(batch, paths)
             waiting.append(batch.pixels)
             while size and sum(map(len, waiting)) >= size:
@@ -151,7 +151,7 @@ class Reader:
         pixels = np.empty((len(paths) if held else 0, side, side, channels), np.uint8)
         good = np.ones(len(paths), np.bool_)
         with progress(stage, len(paths)) as advance:
-            for batch in self.pool.stream(paths, batch_size=_DECODED_AT_ONCE):
+            for batch in self.pool.stream(paths, batch_size=DECODED_AT_ONCE):
                 mine = slice(batch.start, batch.start + len(batch.problems))
                 good[mine] = [problem is None for problem in batch.problems]
                 self._note(batch, paths)

@@ -27,7 +27,10 @@ CLASS_WEIGHTS = ("none", "balanced")
 _LOOKED_AT = 64
 _BATCH = 32
 _FEATURE_BATCHES = (32, 1024)
-_MAX_EPOCHS = 300
+_LEAST_EPOCHS, _MOST_EPOCHS = 30, 200
+# A balanced batch of the embedder holds two to three times the images of a classifier's.
+_WANTED_STEPS = {"classifier": 1500, "joint": 1500, "embedder": 600}
+_WANTED_STEPS_TIMM = 300
 
 
 @dataclass(frozen=True)
@@ -122,12 +125,12 @@ class Recipe:
         low, high = _FEATURE_BATCHES
         return min(high, max(low, images // 16))
 
-    def epochs(self, steps: int) -> int:
-        """Return how many epochs of so many steps to train: small sets take more, to take enough steps."""
+    def epochs(self, task: str, steps: int) -> int:
+        """Return how many epochs of `steps` steps to train; small sets take more, to take enough steps."""
         if self.options.epochs is not None:
             return self.options.epochs
-        least, wanted_steps = (30, 1500) if networks.is_built_in(self.blueprint.architecture) else (30, 300)
-        return min(_MAX_EPOCHS, max(least, math.ceil(wanted_steps / steps)))
+        wanted = _WANTED_STEPS[task] if networks.is_built_in(self.blueprint.architecture) else _WANTED_STEPS_TIMM
+        return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, math.ceil(wanted / steps)))
 
 
 def decide(

@@ -114,7 +114,7 @@ def _tasks(job: Job, model: Model, examples: dict[str, Examples]) -> list[Task]:
 def _regime(job: Job, task: Task) -> Regime:
     options = job.recipe.options
     return Regime(
-        epochs=job.recipe.epochs(task.steps),
+        epochs=job.recipe.epochs(task.name, task.steps),
         lr=options.lr,
         patience=options.patience,
         seed=options.seed,

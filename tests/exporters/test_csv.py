@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-
 from alcli import rounds
 from alcli.exporters.csv import csv
 
@@ -22,7 +21,9 @@ def table(file_names: list[str], **columns: Any) -> pa.Table:
         "reason": ["rank"] * count,
     }
     ids = [f"x{row:016x}" for row in range(count)]
-    return rounds.listing(strategy="margin", number=3, alcli_id=ids, file_name=file_names, **given | columns)
+    return rounds.tabulated(
+        strategy="margin", number=3, alcli_id=ids, file_name=file_names, **given | columns
+    )
 
 
 def written(selection: pa.Table, **options: Any) -> str:
@@ -32,7 +33,11 @@ def written(selection: pa.Table, **options: Any) -> str:
 
 
 def test_the_columns_and_numbers_by_hand() -> None:
-    text = written(table(["a.jpg", "é/b.jpg"], score=[1 / 3, None], predicted_label=["cat", None], confidence=[0.9, None]))
+    text = written(
+        table(
+            ["a.jpg", "é/b.jpg"], score=[1 / 3, None], predicted_label=["cat", None], confidence=[0.9, None]
+        )
+    )
     assert text == (
         "rank,alcli_id,file_name,score,strategy,round,predicted_label,confidence,label,reason\n"
         "1,x0000000000000000,a.jpg,0.3333333,margin,3,cat,0.9,,rank\n"
@@ -60,4 +65,5 @@ def test_many_rows_are_all_written_once() -> None:
     text = written(table([f"{row}.jpg" for row in range(40_000)]))
     lines = text.splitlines()
     assert len(lines) == 40_001
-    assert lines[-1].startswith("40000,") and lines[16_385].startswith("16385,")
+    assert lines[-1].startswith("40000,")
+    assert lines[16_385].startswith("16385,")

@@ -10,7 +10,7 @@ from alcli.exporters.jsonl import jsonl
 
 
 def test_rows_by_hand() -> None:
-    table = rounds.listing(
+    table = rounds.tabulated(
         strategy="margin",
         number=2,
         alcli_id=["x0000000000000001", "x0000000000000002"],
@@ -24,7 +24,8 @@ def test_rows_by_hand() -> None:
     jsonl(table, sink)
     lines = sink.getvalue().decode().split("\n")
     assert lines[0] == (
-        '{"rank": 1, "alcli_id": "x0000000000000001", "file_name": "é.jpg", "score": 0.3333333, "strategy": "margin", '
+        '{"rank": 1, "alcli_id": "x0000000000000001", "file_name": "é.jpg", "score": 0.3333333, '
+        '"strategy": "margin", '
         '"round": 2, "predicted_label": "cat", "confidence": 0.9, "label": null, "reason": "rank"}'
     )
     second = json.loads(lines[1])

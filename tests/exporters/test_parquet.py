@@ -6,13 +6,12 @@ import io
 
 import pandas as pd
 import pyarrow.parquet as pq
-
 from alcli import rounds
 from alcli.exporters.parquet import parquet
 
 
 def test_the_written_file_reads_back_equal() -> None:
-    table = rounds.listing(
+    table = rounds.tabulated(
         strategy="random",
         number=1,
         alcli_id=["x0000000000000001"],
@@ -26,4 +25,10 @@ def test_the_written_file_reads_back_equal() -> None:
     parquet(table, sink)
     assert pq.read_table(io.BytesIO(sink.getvalue())).equals(table)
     frame = pd.read_parquet(io.BytesIO(sink.getvalue()))
-    assert frame.loc[0, ["rank", "file_name", "score", "round", "reason"]].tolist() == [1, "a.jpg", 0.5, 1, "audit"]
+    assert frame.loc[0, ["rank", "file_name", "score", "round", "reason"]].tolist() == [
+        1,
+        "a.jpg",
+        0.5,
+        1,
+        "audit",
+    ]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
+import alcli
 import numpy as np
 import pytest
-
-import alcli
 from alcli.errors import InputRejected
 from alcli.strategies.bald import bald
 

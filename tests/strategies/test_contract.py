@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import alcli
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-
-import alcli
 from alcli.errors import AlcliError, InputRejected
 from alcli.ranking import Scores, find, plan, top
+from numpy.typing import NDArray
+
 from tests.strategies import arrays
 
 N = 40

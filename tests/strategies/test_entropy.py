@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import alcli
 import numpy as np
 import pytest
-
-import alcli
 
 # algorithms.md A.0; p1 = [.70 .40 .34 .98], p1 - p2 = [.50 .05 .01 .97]
 P = np.array([[0.70, 0.20, 0.10], [0.40, 0.35, 0.25], [0.34, 0.33, 0.33], [0.98, 0.01, 0.01]])
@@ -32,7 +31,7 @@ def test_a_probability_of_zero_is_not_nan_and_not_first() -> None:
 
 
 def test_scores_that_differ_by_rounding_tie() -> None:
-    """The same probabilities in another order of classes: the sum differs in the last bit, the row decides."""
+    """Probabilities in another order of classes: the sum differs in the last bit, the row decides."""
     probabilities = np.random.default_rng(0).dirichlet(np.ones(7))
     rolled = np.stack([np.roll(probabilities, shift) for shift in range(7)])
     assert alcli.rank("entropy", k=7, probabilities=rolled).rows.tolist() == list(range(7))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import alcli
 import numpy as np
 import pytest
-
-import alcli
 
 # algorithms.md A.1: three images, two passes, two classes
 A, B, C = [(0.5, 0.5), (0.5, 0.5)], [(1, 0), (0, 1)], [(0.9, 0.1), (0.6, 0.4)]
@@ -19,5 +18,5 @@ def test_golden_values() -> None:
 
 
 def test_is_not_the_mean_of_entropies() -> None:
-    """modAL averages the passes' entropies (pitfalls.md 1.6): that would put B, whose passes are certain, last."""
+    """modAL averages the passes' entropies (pitfalls.md 1.6): B, whose passes are certain, would be last."""
     assert alcli.rank("mc-entropy", k=3, mc_probabilities=GOLDEN).rows[-1] == 2

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+import alcli
 import numpy as np
 import pytest
-
-import alcli
 from alcli.strategies.mc_variation_ratio import mc_variation_ratio
 
 # algorithms.md A.1: three images, two passes, two classes
@@ -33,6 +32,11 @@ def test_bald_decides_at_the_boundary_and_then_the_row() -> None:
     assert alcli.rank(
         "mc-variation-ratio", k=2, mc_probabilities=np.array([A, A, A, C], float)
     ).rows.tolist() == [3, 0]
+
+
+def test_equal_votes_that_bald_orders_are_no_cause_for_alarm(caplog: pytest.LogCaptureFixture) -> None:
+    alcli.rank("mc-variation-ratio", k=2, mc_probabilities=np.array([A, C], float))
+    assert not caplog.records
 
 
 def test_naive_twin() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import alcli
 import numpy as np
 import pytest
-
-import alcli
 
 # algorithms.md A.1: three images, two passes, two classes
 A, B, C = [(0.5, 0.5), (0.5, 0.5)], [(1, 0), (0, 1)], [(0.9, 0.1), (0.6, 0.4)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import pytest
-
 from alcli.errors import UsageError
 from alcli.strategies import _options
 

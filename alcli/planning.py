@@ -112,12 +112,13 @@ class Plan:
                 if ties is not None and self.strategy.ties is not None:
                     ties[positions[block]] = _inputs.call(self.strategy.ties, known)
         values = _settled(values)
-        self._warn_if_flat(values)
         if self.stochastic:
             noise = randomness.gumbel(self._seed, "stochastic", keys)
             kind, beta = self.stochastic, self.beta
             values = _settled(_stochastic.perturb(values, keys, noise, kind=kind, beta=beta))
-        return Scores(values, None if ties is None else _settled(ties))
+        scores = Scores(values, None if ties is None else _settled(ties))
+        self._warn_if_flat(scores)
+        return scores
 
     def predictions(self, keys: Keys, arrays: Arrays) -> NDArray[np.int32]:
         """Return the class codes that the strategy takes images for, out of their `prediction_signals`.
@@ -143,10 +144,11 @@ class Plan:
     def _namer(self, keys: Keys) -> Name:
         return lambda row: self._name(int(keys[row]))
 
-    def _warn_if_flat(self, values: Floats) -> None:
-        if len(values) > 1 and values.min() == values.max():
+    def _warn_if_flat(self, scores: Scores) -> None:
+        count = len(scores.values)
+        if count > 1 and all(level is None or level.min() == level.max() for level in scores):
             told = "%s gives all %d images the same score: their order is that of their ids"
-            logger.warning(told, self.strategy.name, len(values))
+            logger.warning(told, self.strategy.name, count)
 
 
 def plan(
