@@ -77,4 +77,6 @@ app.command("demo")(demo)
 
 def run() -> None:
     """Run the program; the console script of the package."""
+    # Decoding and the network share the cores: threads that spin while they wait would take them from the other.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app()

@@ -17,19 +17,9 @@ from numpy.typing import NDArray
 
 from alcli import files, identity
 from alcli.errors import InputRejected
-from alcli.schema import COLUMNS, SCHEMA_VERSION, SPLITS, STATUSES, checked, with_all_labels
+from alcli.schema import COLUMNS, SCHEMA_VERSION, SPLITS, STATUSES, checked, newest_round, with_all_labels
 
-__all__ = [
-    "COLUMNS",
-    "SCHEMA_VERSION",
-    "SPLITS",
-    "STATUSES",
-    "Manifest",
-    "foreign_columns",
-    "is_manifest",
-    "read",
-    "write",
-]
+__all__ = ["COLUMNS", "SPLITS", "STATUSES", "Manifest", "foreign_columns", "is_manifest", "read", "write"]
 
 # Few distinct values: a dictionary makes them small. The others differ in every row.
 _REPETITIVE = [
@@ -242,7 +232,7 @@ def read(path: Path, columns: Iterable[str] | None = None) -> Manifest:
         table = file.read(columns=None if columns is None else needed)
         classes = json.loads(metadata.get(b"alcli.classes", b"[]"))
         round_ = metadata.get(b"alcli.round")
-        number = _newest_round(table) if round_ is None else int(round_)
+        number = newest_round(table) if round_ is None else int(round_)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputRejected(
             f"{path} is not a label manifest: {error}", hint="alcli undo, or move it away"
@@ -295,12 +285,6 @@ def write(manifest: Manifest, path: Path) -> None:
             write_statistics=False,
             store_schema=True,
         )
-
-
-def _newest_round(table: pa.Table) -> int:
-    """Return the newest round that any image has to do with."""
-    rounds = {"label_round", "pseudo_round", "queried_round"} & set(table.column_names)
-    return max((int(pc.max(table[name]).as_py() or 0) for name in rounds), default=0)
 
 
 def _mask(values: pa.ChunkedArray) -> NDArray[np.bool_]:

@@ -81,6 +81,12 @@ def with_all_labels(classes: Sequence[str], table: pa.Table, where: str) -> tupl
     return (*classes, *sorted(used.difference(classes)))
 
 
+def newest_round(table: pa.Table) -> int:
+    """Return the newest round that any image has to do with, for a table that lost its metadata."""
+    rounds = {"label_round", "pseudo_round", "queried_round"} & set(table.column_names)
+    return max((int(pc.max(table[name]).as_py() or 0) for name in rounds), default=0)
+
+
 def _check_values(table: pa.Table, name: str, allowed: Sequence[str], where: str) -> None:
     if name in table.column_names:
         others = [value for value in table[name].unique().to_pylist() if value not in allowed]

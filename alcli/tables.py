@@ -117,14 +117,19 @@ def read_table(path: Path, *, kind: str | None = None, encoding: str | None = No
     if not data.strip():
         raise InputRejected(f"{path} is empty")
     kind = kind or _kind(path, data)
-    if kind == "parquet":
-        return replace(_read_parquet(path, data), kind=kind)
+    table = _read_parquet(path, data) if kind == "parquet" else _read_text(path, data, kind, encoding)
+    if not len(table):
+        raise InputRejected(f"{path} has no rows")
+    return replace(table, kind=kind)
+
+
+def _read_text(path: Path, data: bytes, kind: str, encoding: str | None) -> Table:
     if data.startswith(_ZIP_MAGIC):
         raise InputRejected(f"{path} is a workbook or an archive, not text", hint="save it as CSV (UTF-8)")
     text = _decoded(path, data, encoding)
     if kind == "jsonl":
-        return replace(_read_jsonl(path, text), kind=kind)
-    return replace(_read_csv(path, text, "\t" if kind == "tsv" else _delimiter(text)), kind=kind)
+        return _read_jsonl(path, text)
+    return _read_csv(path, text, "\t" if kind == "tsv" else _delimiter(text))
 
 
 def _plain_name(name: str) -> str:
@@ -179,7 +184,7 @@ def _read_csv(path: Path, text: str, delimiter: str) -> Table:
         message = f"{path}: {len(ragged)} of {len(rows)} rows do not have the header's {len(names)} cells"
         raise InputRejected(message, details=ragged)
     columns = {name: [spreadsheet_unsafe(row[at]) or None for row in rows] for at, name in enumerate(names)}
-    return _filled(Table(path, columns, lines))
+    return Table(path, columns, lines)
 
 
 def _delimiter(text: str) -> str:
@@ -219,7 +224,7 @@ def _read_jsonl(path: Path, text: str) -> Table:
         for name, values in columns.items():
             values.append(record.get(name))
         lines.append(line)
-    return _filled(_rendered(path, columns, lines, "line"))
+    return _rendered(path, columns, lines, "line")
 
 
 def _read_parquet(path: Path, data: bytes) -> Table:
@@ -236,7 +241,7 @@ def _read_parquet(path: Path, data: bytes) -> Table:
     for name, classes in _hugging_face_classes(table.schema.metadata or {}).items():
         if name in columns:
             columns[name] = _class_names(path, name, columns[name], classes)
-    return _filled(_rendered(path, columns, range(1, len(table) + 1), "row"))
+    return _rendered(path, columns, range(1, len(table) + 1), "row")
 
 
 def _hugging_face_classes(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
@@ -274,11 +279,7 @@ def _rendered(path: Path, columns: dict[str, list[Any]], lines: Sequence[int], u
 
 
 def _texts(values: list[Any]) -> list[str | None]:
-    """Return values as texts.
-
-    A column of integers in which some are missing comes as floats from many tools: if every float of a column
-    is whole, they are written as integers.
-    """
+    """Return values as texts; floats that are all whole are what many tools make of integers with gaps."""
     floats = [value for value in values if isinstance(value, float) and value == value]  # noqa: PLR0124 (NaN)
     whole = all(value.is_integer() and abs(value) < _EXACT_FLOAT for value in floats)
     return [_text(value, whole=whole) for value in values]
@@ -296,9 +297,3 @@ def _text(value: Any, *, whole: bool) -> str | None:
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _filled(table: Table) -> Table:
-    if not len(table):
-        raise InputRejected(f"{table.path} has no rows")
-    return table

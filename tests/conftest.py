@@ -15,16 +15,16 @@ from alcli.project import Project
 from alcli.signals import Part, SignalStore
 from PIL import Image
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program sets it, before torch is imported
 os.environ.setdefault("NO_COLOR", "1")
 os.environ.setdefault("TERMINAL_WIDTH", "120")
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own ALCLI_* variables must not change what tests see."""
     for name in [name for name in os.environ if name.startswith("ALCLI_")]:
         monkeypatch.delenv(name)
-    yield
 
 
 def draw(path: Path, *, shade: int, seed: int = 0, side: int = 16, colour: bool = False) -> Path:
@@ -64,7 +64,7 @@ def snapshot() -> Callable[[Path], dict[str, bytes]]:
         return {
             str(path.relative_to(folder)): path.read_bytes()
             for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name not in ("lock",)
+            if path.is_file() and path.name != "lock"
         }
 
     return read

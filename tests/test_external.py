@@ -36,7 +36,12 @@ def write(path: Path, columns: dict[str, Any], metadata: dict[bytes, bytes] | No
 
 def outputs(**changes: Any) -> dict[str, Any]:
     p = np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [1.0, 0.0], [0.6, 0.4], [0.3, 0.7]])
-    return {"file_name": NAMES, "probabilities": p.tolist(), "embeddings": np.eye(6)[:, :3].tolist(), **changes}
+    return {
+        "file_name": NAMES,
+        "probabilities": p.tolist(),
+        "embeddings": np.eye(6)[:, :3].tolist(),
+        **changes,
+    }
 
 
 def test_outputs_become_signals_of_a_model_record(pool: Project, tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, strategies as st
-
 from alcli import identity
+from hypothesis import given
+from hypothesis import strategies as st
 
 KEYS = st.lists(st.integers(0, 2**64 - 1), max_size=20)
 

@@ -45,7 +45,9 @@ def pool(tmp_path: Path) -> Path:
     return tmp_path / "pool"
 
 
-def save(pool: Path, store: SignalStore, manifest: Manifest, compute: Any = mean_shade, **how: Any) -> tuple[int, int]:
+def save(
+    pool: Path, store: SignalStore, manifest: Manifest, compute: Any = mean_shade, **how: Any
+) -> tuple[int, int]:
     """Save what is stale; return how many images that was, and how many were unreadable."""
     if not store:
         store.create(model="m", signals=MEAN)
@@ -98,7 +100,9 @@ def test_a_killed_run_goes_on_after_its_last_part_with_the_same_batches(
     assert len(SignalStore(store.folder).keys) == 6
     assert save(pool, SignalStore(store.folder), manifest, remembered)[0] == 4
     assert batches == whole
-    for one, other in zip(sorted((tmp_path / "whole").glob("*.arrow")), sorted(store.folder.glob("*.arrow")), strict=True):
+    for one, other in zip(
+        sorted((tmp_path / "whole").glob("*.arrow")), sorted(store.folder.glob("*.arrow")), strict=True
+    ):
         assert one.read_bytes() == other.read_bytes()
 
 
@@ -122,7 +126,9 @@ def test_findings_fill_in_digests(pool: Path, tmp_path: Path) -> None:
     store, manifest = SignalStore(tmp_path / "s"), manifest_of(pool)
     save(pool, store, manifest)
     found = inference.with_findings(manifest, store)
-    assert found.strings("sha256") == [hashlib.sha256((pool / f"{i}.png").read_bytes()).hexdigest() for i in range(10)]
+    assert found.strings("sha256") == [
+        hashlib.sha256((pool / f"{i}.png").read_bytes()).hexdigest() for i in range(10)
+    ]
     assert inference.with_findings(found, store) is found
 
 
@@ -158,7 +164,9 @@ def test_nan_is_an_error_that_names_the_image(pool: Path, tmp_path: Path) -> Non
     assert failure.value.details == ["8.png", "9.png"]
 
 
-def test_derived_signals_follow_their_source(pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_derived_signals_follow_their_source(
+    pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(inference, "ROWS_PER_PART", 4)
     source, manifest = SignalStore(tmp_path / "source"), manifest_of(pool)
     save(pool, source, manifest)

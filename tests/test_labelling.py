@@ -27,7 +27,7 @@ Import = Callable[..., ImportReport]
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Project:
-    """Nine images: one labelled cat, one in val, `a/*` and `b/*` out in rounds 1 and 2; one has a pseudo-label."""
+    """Nine images: one labelled, one in val, `a/*` and `b/*` out in rounds 1 and 2, one pseudo-labelled."""
     folder = tmp_path / "pool"
     folder.mkdir()
     manifest = Manifest.build({"file_name": NAMES, "size": [1] * 9, "mtime_ns": [1] * 9}, ["cat", "dog"])
@@ -99,7 +99,8 @@ def test_labels_that_nobody_asked_for_are_taken_and_counted(pool: Project, bring
 def test_the_same_file_twice_changes_nothing(
     pool: Project, bring: Import, snapshot: Callable[[Path], dict[str, bytes]]
 ) -> None:
-    content = "file_name,label,annotator,status\na/1.jpg,cat,ann,\na/1.jpg,dog,bo,\na/1.jpg,cat,cy,\nb/1.jpg,,,skipped\n"
+    votes = "a/1.jpg,cat,ann,\na/1.jpg,dog,bo,\na/1.jpg,cat,cy,\n"
+    content = f"file_name,label,annotator,status\n{votes}b/1.jpg,,,skipped\n"
     first = bring(content, resolve="majority")
     before = snapshot(pool.state)
     second = bring(content, resolve="majority")
@@ -216,7 +217,7 @@ def test_paths_and_urls_are_matched(
     ],
 )
 def test_an_unknown_path_is_rejected(pool: Project, bring: Import, written: str, why: str) -> None:
-    with pytest.raises(InputRejected, match="1 of 2 rows cannot be taken.*1 unknown image") as rejected:
+    with pytest.raises(InputRejected, match=r"1 of 2 rows cannot be taken.*1 unknown image") as rejected:
         bring(
             json.dumps({"path": written, "label": "cat"}) + '\n{"path": "a/2.jpg", "label": "cat"}',
             name="l.jsonl",
@@ -298,7 +299,8 @@ def test_an_unknown_class_is_rejected_and_near_ones_named(
 
 
 def test_every_problem_is_listed_in_the_order_of_the_file(bring: Import, tmp_path: Path) -> None:
-    content = "file_name,label,annotator\nno.jpg,cat,\nknown/1.jpg,dog,\na/1.jpg,bird,\na/2.jpg,cat,\na/2.jpg,cat,\n,dog,\n"
+    rows = "no.jpg,cat\nknown/1.jpg,dog\na/1.jpg,bird\na/2.jpg,cat\na/2.jpg,cat\n,dog\n"
+    content = f"file_name,label\n{rows}"
     with pytest.raises(InputRejected) as rejected:
         bring(content, report=tmp_path / "report.csv")
     assert reasons(rejected) == [

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-
 from alcli import files, ledger, summary
 from alcli import manifest as manifests
 from alcli.errors import CannotWrite, StepMissing
@@ -84,7 +83,7 @@ def test_a_step_can_be_taken_again_after_undo(pool: Project) -> None:
 def test_undo_without_a_manifest_writes_nothing(pool: Project) -> None:
     with pytest.raises(StepMissing):
         ledger.undo(pool)
-    assert os.listdir(pool.pool) == []
+    assert [path.name for path in pool.pool.iterdir()] == []
 
 
 def test_undo_mends_a_broken_manifest(pool: Project) -> None:
@@ -111,9 +110,10 @@ def test_a_full_disk_changes_nothing(pool: Project, monkeypatch: pytest.MonkeyPa
     def fail(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    with monkeypatch.context() as patch, pytest.raises(CannotWrite) as caught:
+    with monkeypatch.context() as patch:
         patch.setattr(pq, "write_table", fail)
-        commit(pool, "a", command="import-labels")
+        with pytest.raises(CannotWrite) as caught:
+            commit(pool, "a", command="import-labels")
     assert caught.value.exit_code == 2
     assert pool.manifest.read_bytes() == before
     assert ledger.earlier_manifests(pool) == []

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pytest
-
 import alcli
+import pytest
 from alcli import plugins
 from alcli.errors import UsageError
 
@@ -35,7 +34,7 @@ def test_a_plug_in_is_the_object_of_its_files_name(package: str) -> None:
 
 
 def test_an_unknown_name_is_told_with_its_near_matches(package: str) -> None:
-    with pytest.raises(UsageError, match="unknown toy 'red-bal'; did you mean red-ball?") as caught:
+    with pytest.raises(UsageError, match=r"unknown toy 'red-bal'; did you mean red-ball\?") as caught:
         plugins.load(package, "red-bal", kind="toy")
     assert caught.value.hint == "one of: red-ball, rope"
 

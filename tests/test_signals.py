@@ -66,7 +66,11 @@ def test_an_image_scored_again_counts_as_the_last_part_says(store: SignalStore) 
 
 def test_chunks_cover_each_image_once_whatever_the_parts(store: SignalStore) -> None:
     asked = np.array([5, 11, 3], np.uint64)
-    seen = {int(at): float(m) for rows, chunk in store.chunks(["margin"], asked) for at, m in zip(rows, chunk["margin"])}
+    seen = {
+        int(at): float(m)
+        for rows, chunk in store.chunks(["margin"], asked)
+        for at, m in zip(rows, chunk["margin"])
+    }
     assert seen == {0: 7.5, 1: 4.5, 2: 3.5}
 
 
@@ -77,7 +81,9 @@ def test_an_image_without_signals_is_an_error_that_says_what_to_do(store: Signal
 
 
 def test_a_missing_signal_is_named_with_those_that_exist(store: SignalStore) -> None:
-    with pytest.raises(InputRejected, match=r"no embeddings; they have probabilities, margin, mc_probabilities"):
+    with pytest.raises(
+        InputRejected, match=r"no embeddings; they have probabilities, margin, mc_probabilities"
+    ):
         store.read(["embeddings"], KEYS)
 
 
@@ -95,7 +101,9 @@ def test_unreadable_images_are_remembered_and_have_no_row(store: SignalStore) ->
 
 
 def test_a_part_of_unreadable_images_only(store: SignalStore) -> None:
-    empty = Part(np.empty(0, np.uint64), {}, np.empty(0, np.int64), np.empty(0, np.int64), [], [{"alcli_id": "x1"}])
+    empty = Part(
+        np.empty(0, np.uint64), {}, np.empty(0, np.int64), np.empty(0, np.int64), [], [{"alcli_id": "x1"}]
+    )
     store.append(empty)
     assert "x1" in store.unreadable
     assert len(store.read(["margin"], KEYS)["margin"]) == 5

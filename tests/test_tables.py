@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, strategies as st
-
 from alcli.errors import InputRejected, UsageError
 from alcli.tables import Table, read_table, spreadsheet_safe, spreadsheet_unsafe
+from hypothesis import given
+from hypothesis import strategies as st
 
 Write = Callable[[str | bytes], Path]
 EXPECTED = {"path": ["a.jpg", "b.jpg"], "label": ["cat", None]}

@@ -49,7 +49,15 @@ _SHARED: dict[str, tuple[Any, Any]] = {
     "json_": (Json, False),
 }
 _NEVER_SET = {"state", "json_"}  # what a file cannot know, and what scripts must be able to rely on
-_COMMON = {"state", "quiet", "verbose", "json", "seed", "device", "workers"}  # ALCLI_SEED, not ALCLI_TRAIN_SEED
+_COMMON = {
+    "state",
+    "quiet",
+    "verbose",
+    "json",
+    "seed",
+    "device",
+    "workers",
+}  # ALCLI_SEED, not ALCLI_TRAIN_SEED
 
 
 @dataclass
@@ -106,7 +114,9 @@ def as_command(function: Callable[..., None]) -> Callable[..., None]:
 
     signature = inspect.Signature([context, *parameters])
     command.__signature__ = signature  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in signature.parameters.values()}
+    command.__annotations__ = {
+        parameter.name: parameter.annotation for parameter in signature.parameters.values()
+    }
     return command
 
 
@@ -167,7 +177,9 @@ def _settings(project: Project, verb: str, parameters: list[inspect.Parameter]) 
                 hint=f"outside a [command] section only {', '.join(settable)} may stand",
             )
         fields = {name: (typing.get_args(p.annotation)[0], p.default) for name, p in known.items()}
-        shape: Any = pydantic.create_model("Settings", __config__={"extra": "forbid", "coerce_numbers_to_str": True}, **fields)  # type: ignore[call-overload]
+        shape: Any = pydantic.create_model(
+            "Settings", __config__={"extra": "forbid", "coerce_numbers_to_str": True}, **fields
+        )  # type: ignore[call-overload]
         section = config.get(verb, {})
         said = {**{name: value for name, value in general.items() if name in known}, **section}
         checked = shape(**said)

@@ -23,7 +23,7 @@ from alcli.images import worker
 from alcli.images.transform import Transform
 
 _CLOSED = "the decoding pool is closed"
-# -P: a folder of images that holds a `numpy.py` must not become part of the program.
+# -P: a folder of images that holds a `json.py` must not become part of the program.
 _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from alcli.images.worker import serve; serve()"
 )

@@ -75,7 +75,7 @@ def scan(pool: Path) -> Scan:
 
 
 class _Walk:
-    """One walk over a tree: first what is really there, then what links lead to, in the order of their names."""
+    """One walk over a tree: first what is really there, then what links lead to, in the order of names."""
 
     def __init__(self, root: str) -> None:
         self.root = root

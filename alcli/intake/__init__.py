@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -213,7 +214,7 @@ def _check_labels(project: Project, before: Manifest, listed: Manifest, said: Fi
     if not differing:
         return
     source = said.sources[0]
-    hint = project.command("import-labels", str(source.path))
+    hint = project.command("import-labels", shlex.quote(str(source.path)))
     if source.asked:
         message = f"{source.path} has other labels than the manifest for {len(differing)} images"
         raise InputRejected(f"{message}; init only labels new ones", hint=hint, details=differing)

@@ -41,7 +41,7 @@ class Pairing:
     """Which row of the manifest is which image of the folder.
 
     Attributes:
-        old: (p,) rows of the manifest whose image is in the folder.
+        old: (p,) rows of the manifest whose image is in the folder, ascending.
         found: (p,) rows of the folder's listing, image by image the same as `old`.
         new: Rows of the folder's listing that are not in the manifest.
         gone: Rows of the manifest that are not in the folder.
@@ -56,6 +56,8 @@ class Pairing:
 def pair(manifest: Manifest, found: Manifest) -> Pairing:
     """Pair images by identity, so that a copy that changed the Unicode form of a name is the same image."""
     _, old, at = np.intersect1d(manifest.keys, found.keys, assume_unique=True, return_indices=True)
+    order = np.argsort(old)
+    old, at = old[order], at[order]
     new = np.setdiff1d(np.arange(len(found)), at, assume_unique=True)
     gone = np.setdiff1d(np.arange(len(manifest)), old, assume_unique=True)
     return Pairing(old, at, new, gone)

@@ -30,8 +30,8 @@ def classify(
         new_classes: Whether other names become classes, after those there are, in alphabetical order.
 
     Returns:
-        For each of the file's label names the code of its class, -1 if unknown; all classes; and a problem for
-        every row whose label is unknown.
+        For each of the file's label names the code of its class, -1 if unknown; all classes; and a problem
+        for every row whose label is unknown.
     """
     known = {normalised(name): code for code, name in enumerate(classes)}
     given = answers.label_names
@@ -130,7 +130,7 @@ def merge(
 def _labelled(
     manifest: Manifest, verdicts: Verdicts, codes: NDArray[np.int32], at: NDArray[np.int64], source: str
 ) -> Manifest:
-    """Return the manifest with the labels of the verdicts `at`; what a model had said of these images goes."""
+    """Return the manifest with the labels of the verdicts `at`; what a model had said there goes."""
     rows = verdicts.rows[at]
     sent = manifest.table["queried_round"].fill_null(-1).to_numpy()[rows]
     declined_before = rows[manifest.equals("status", "skipped")[rows]]

@@ -1,8 +1,8 @@
 """Labels that the models give by themselves, where they are sure: CEAL's high-confidence set and Triplet AL.
 
-Only the `pseudo_*` columns are written, and only for pool images that nobody labelled and that are not out for
-labelling. Each run takes further images; what an earlier run labelled stays until a person labels the image, or
-until `clear` empties the columns, as CEAL (Wang et al., 2017, arXiv:1701.03551) does after every round.
+Only the `pseudo_*` columns are written, and only for pool images that nobody labelled and that are not out
+for labelling. Each run takes further images; what an earlier run labelled stays until a person labels the
+image, or until `clear` empties the columns, as CEAL (Wang et al., 2017, arXiv:1701.03551) does each round.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def pseudolabel(
 
     Raises:
         UsageError: The rule contradicts itself.
-        StepMissing: There is no manifest, model or signal, or no labelled validation split for `min_precision`.
+        StepMissing: There is no manifest, model or signal, or no validation label for `min_precision`.
         PoolExhausted: No image is left to label.
         InputRejected: The precision is below `min_precision`; nothing was changed.
     """

@@ -26,8 +26,8 @@ class Rule:
         threshold: In the method's own unit.
         per_class: At most this many of each predicted class.
         max_distance_quantile: Only for `triplet-margin`: leave out images further from their centre than
-            this quantile, in [0, 1], of the labelled images' own distances; an outlier far behind a centre has
-            a large margin too.
+            this quantile, in [0, 1], of the labelled images' own distances; an outlier far behind a centre
+            has a large margin too.
         min_precision: Write nothing if less than this share, in [0, 1], is right on the validation split.
     """
 
@@ -56,7 +56,7 @@ class Rule:
             )
 
     def reached(self, sureness: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return (n,) whether `sureness`, as a judge gives it, reaches the threshold; all do where there is none."""
+        """Return (n,) whether `sureness`, as a judge gives it, reaches the threshold, if there is one."""
         if self.threshold is None:
             return np.ones(len(sureness), np.bool_)
         bar = self.threshold if self.method == "triplet-margin" else float(np.float32(self.threshold))
@@ -115,8 +115,8 @@ def measure(
 ) -> Precision | None:
     """Apply the same rule to labelled images that it was not made from.
 
-    With `k` or `per_class` the rule has no threshold; the least sure image taken (of each class, if the classes
-    have quotas) sets it.
+    With `k` or `per_class` the least sure image that was taken sets the threshold: one for all, or one for
+    each class where classes have quotas.
 
     Args:
         rule: The rule.

@@ -25,7 +25,8 @@ class Judgements(NamedTuple):
 
     Attributes:
         labels: (n,) int32 codes into the manifest's classes; -1 for a class that the pool no longer has.
-        sureness: (n,) float64 at 10 decimals. `confidence`: p1 in [0, 1]; `entropy`: -H in nats; `triplet-margin`: D2 - D1.
+        sureness: (n,) float64 at 10 decimals. `confidence`: p1 in [0, 1]; `entropy`: -H in nats;
+            `triplet-margin`: D2 - D1 in embedding units, or -D1 where one class only is labelled.
         confidence: (n,) float64 as it is written down: p1, or for `triplet-margin` D2 - D1.
         distance: (n,) float64 to the nearest class centre; 0 for the methods that measure none.
     """

@@ -142,7 +142,7 @@ class Reader:
     transform: Transform
     device: torch.device
     unreadable: dict[str, dict[str, Any]] = field(default_factory=dict)
-    budget: int = MEMORY_BYTES
+    budget: int = field(default_factory=lambda: MEMORY_BYTES)
 
     def read(self, paths: Sequence[str], progress: Progress, stage: str) -> tuple[Inputs, NDArray[np.bool_]]:
         """Return the readable ones of `paths` as inputs, and (n,) which those are."""

@@ -129,7 +129,9 @@ class Recipe:
         """Return how many epochs of `steps` steps to train; small sets take more, to take enough steps."""
         if self.options.epochs is not None:
             return self.options.epochs
-        wanted = _WANTED_STEPS[task] if networks.is_built_in(self.blueprint.architecture) else _WANTED_STEPS_TIMM
+        wanted = (
+            _WANTED_STEPS[task] if networks.is_built_in(self.blueprint.architecture) else _WANTED_STEPS_TIMM
+        )
         return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, math.ceil(wanted / steps)))
 
 

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_decoding.py FOLDER [--image-size 224] [--workers N] [--rounds 10]
 
-FOLDER holds images at any depth; without it, 4,000 noisy 28x28 PNGs are made. Pool and loops take turns, so that
-what else the machine does falls on both alike; their ratio is the median over the rounds.
+FOLDER holds images at any depth; without it, 4,000 noisy 28x28 PNGs are made. Pool and loops take turns, so
+that what else the machine does falls on both alike; their ratio is the median over the rounds.
 """
 
 from __future__ import annotations

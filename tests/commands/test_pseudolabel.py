@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 @pytest.fixture
 def pool(scored_pool: Callable[..., Project]) -> Project:
-    """Four pool images, sure of class-0 by .99 .9 .8 .7, and two validation images, one of them taken wrongly."""
+    """Four pool images, sure of class-0 by .99 .9 .8 .7, and two in val, one of them taken wrongly."""
     sure = np.array([0.99, 0.9, 0.8, 0.7, 0.95, 0.85])
     probabilities = np.stack([sure, 1 - sure], axis=1)
     return scored_pool(probabilities, labels={4: "class-0", 5: "class-1"}, splits={4: "val", 5: "val"})

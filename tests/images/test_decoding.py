@@ -295,7 +295,8 @@ def test_the_content_decides_not_the_extension(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("orientation", "corners"),  # the stored image has corners R G / B W, read left to right and downwards
     [
-        (1, "RGBW"), (2, "GRWB"), (3, "WBGR"), (4, "BWRG"), (5, "RBGW"), (6, "BRWG"), (7, "WGBR"), (8, "GWRB"),
+        (1, "RGBW"), (2, "GRWB"), (3, "WBGR"), (4, "BWRG"),
+        (5, "RBGW"), (6, "BRWG"), (7, "WGBR"), (8, "GWRB"),
         (9, "RGBW"), (0, "RGBW"),
     ],
 )  # fmt: skip

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from alcli.images import scan as scanning
 from alcli.images.scan import scan
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 from alcli.errors import InputRejected
 from alcli.intake.labels import FileLabels, Source, find_metadata, read_labels
 

@@ -6,7 +6,6 @@ import collections
 
 import numpy as np
 import pytest
-
 from alcli import randomness
 from alcli.intake import validation
 from alcli.manifest import Manifest

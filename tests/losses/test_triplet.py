@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
-
 from alcli.losses.triplet import triplet
+from torch import Tensor
 
 
 def with_cosines(a_p: float, to_n: float) -> Tensor:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
-
 from alcli.errors import UsageError
 from alcli.networks import check_architecture, default_dropout, default_transform
 from alcli.networks.backbones import build_backbone
+from torch import nn
 
 
 def parameters(architecture: str, channels: int, image_size: int) -> int:
@@ -62,7 +61,9 @@ def test_transformers_are_built_for_the_wanted_size() -> None:
     assert backbone.eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 192)
 
 
-@pytest.mark.parametrize(("name", "near"), [("resnet81", "resnet"), ("lenet4", "lenet5"), ("hf-hub:some/model", "")])
+@pytest.mark.parametrize(
+    ("name", "near"), [("resnet81", "resnet"), ("lenet4", "lenet5"), ("hf-hub:some/model", "")]
+)
 def test_an_unknown_model_is_refused_with_near_matches(name: str, near: str) -> None:
     with pytest.raises(UsageError, match=f"unknown model '{name}'.*{near}"):
         check_architecture(name)
@@ -81,6 +82,8 @@ def test_pretrained_weights_that_cannot_be_fetched_say_what_to_do(monkeypatch: p
         raise OSError("no route to host")
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(UsageError, match="cannot fetch the pretrained weights of resnet18: no route") as caught:
+    with pytest.raises(
+        UsageError, match="cannot fetch the pretrained weights of resnet18: no route"
+    ) as caught:
         build_backbone("resnet18", channels=3, image_size=32, pretrained=True)
     assert "--weights" in str(caught.value.hint)

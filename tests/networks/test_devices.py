@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
 from alcli.errors import UsageError
 from alcli.images.transform import Transform
 from alcli.networks import choose_device, choose_precision, to_input

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
-
 from alcli.networks import Blueprint, build
 from alcli.networks.model import Standardise
+from torch import nn
 
 
 def plan(embedding: str = "triplet", *, frozen: bool = False) -> Blueprint:
@@ -19,7 +18,7 @@ IMAGES = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
 @pytest.mark.parametrize("embedding", ["triplet", "joint", "none"])
 @pytest.mark.parametrize("frozen", [False, True])
-def test_outputs_have_their_shapes(embedding: str, frozen: bool) -> None:  # noqa: FBT001
+def test_outputs_have_their_shapes(embedding: str, frozen: bool) -> None:
     outputs = build(plan(embedding, frozen=frozen))(IMAGES)
     assert outputs.logits.shape == (4, 3)
     assert outputs.embeddings.shape == (4, 128)

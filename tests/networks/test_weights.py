@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-
 from alcli.errors import InputRejected
 from alcli.images.transform import Transform
 from alcli.models import ModelRecord
@@ -52,7 +51,7 @@ def test_damaged_weights_are_rejected(tmp_path: Path, damage: bytes | None) -> N
     _, record = saved(tmp_path / "m")
     file = record.folder / "embedder.safetensors"
     file.unlink() if damage is None else file.write_bytes(damage)
-    with pytest.raises(InputRejected, match="embedder.safetensors"):
+    with pytest.raises(InputRejected, match=r"embedder\.safetensors"):
         load(record, CPU)
 
 
@@ -82,7 +81,10 @@ def test_weights_of_others_are_taken_whatever_their_head(tmp_path: Path, form: s
     ("change", "problem"),
     [
         (lambda t: t.pop("0.bias"), "0.bias is missing"),
-        (lambda t: t.update({"3.weight": torch.zeros(64, 32, 5, 5)}), r"3.weight is \(64, 32, 5, 5\), lenet has"),
+        (
+            lambda t: t.update({"3.weight": torch.zeros(64, 32, 5, 5)}),
+            r"3.weight is \(64, 32, 5, 5\), lenet has",
+        ),
         (lambda t: t.update(extra=torch.zeros(1)), "extra is not in lenet"),
     ],
 )

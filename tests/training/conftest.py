@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from alcli import ledger
 from alcli.manifest import Manifest
 from alcli.project import Project
+
 from tests.conftest import draw
 
 SHADES = {"bright": 220, "dark": 30, "middle": 125}
@@ -20,7 +20,7 @@ MakePool = Callable[..., Project]
 def make_pool(tmp_path: Path) -> MakePool:
     """Return a function that writes a pool of `train` and `val` and `test` images per class."""
 
-    def make(  # noqa: PLR0913
+    def make(
         name: str = "pool",
         *,
         train: dict[str, int] | None = None,

@@ -6,7 +6,6 @@ import random
 
 import numpy as np
 import pytest
-
 from alcli.errors import UsageError
 from alcli.training.augmentation import augmentation, standard
 

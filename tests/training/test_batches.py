@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from alcli.training import batches
 
 
@@ -35,7 +34,9 @@ def test_every_image_brings_a_companion_of_its_class() -> None:
     for batch in drawn:
         assert len(batch) <= 8
         _, counts = np.unique(codes[batch], return_counts=True)
-        assert all(count >= 2 for code, count in zip(np.unique(codes[batch]), counts, strict=True) if code != 2)
+        assert all(
+            count >= 2 for code, count in zip(np.unique(codes[batch]), counts, strict=True) if code != 2
+        )
 
 
 def test_classes_with_one_image_have_no_positive_pair() -> None:

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-
 from alcli.training.calibration import expected_calibration_error, fit_temperature
 
 # Three of four right at logit difference 2: the likeliest confidence is 3/4, so 2 / T = ln 3.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from alcli.training.evaluation import class_centres, nearest_centre
 
 

@@ -1,0 +1,173 @@
+"""`alcli init`: what it prints, where, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import filelock
+import pytest
+from alcli.main import app
+from alcli.project import Project
+from typer.testing import CliRunner
+
+Snapshot = Callable[[Path], dict[str, bytes]]
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_one_line_for_people_and_nothing_on_standard_output(image_folder: Path) -> None:
+    (image_folder / "readme.txt").touch()
+    code, out, err = run("init", image_folder)
+    assert (code, out) == (0, "")
+    told = "60 images (56 train, 4 val); 24 labelled; 3 classes; 4 drawn for validation"
+    assert err == f"{told}; 1 other files passed over\n"
+
+
+def test_a_second_run_says_what_changed(image_folder: Path) -> None:
+    run("init", image_folder)
+    assert run("init", image_folder)[2].endswith("; nothing changed\n")
+    (image_folder / "dark" / "000.png").unlink()
+    (image_folder / "unlabelled" / "new.png").write_bytes(b"x")
+    assert run("init", image_folder)[2].endswith("; 1 new; 1 missing\n")
+
+
+def test_a_summary_for_programs(image_folder: Path) -> None:
+    code, out, _ = run("init", image_folder, "--json", "-q", "--val-fraction", "0.25")
+    summary = json.loads(out)
+    assert code == 0
+    assert summary["schema"] == "alcli/init/1"
+    assert summary["splits"] == {"train": 54, "val": 6, "test": 0}
+    assert summary["classes"] == ["bright", "dark", "middle"]
+    assert summary["changes"]["new"] == 60
+    assert summary["dry_run"] is False
+
+
+def test_a_dry_run(image_folder: Path, snapshot: Snapshot) -> None:
+    before = snapshot(image_folder)
+    code, _, err = run("init", image_folder, "--dry-run")
+    assert code == 0
+    assert err.startswith("would write: 60 images")
+    assert snapshot(image_folder) == before
+
+
+def test_the_same_seed_the_same_bytes(image_folder: Path, tmp_path: Path) -> None:
+    states = [tmp_path / name for name in ("one", "two", "three")]
+    for state, seed in zip(states, (1, 1, 2), strict=True):
+        assert run("init", image_folder, "--state", state, "--seed", seed)[0] == 0
+    one, two, three = ((state / "metadata.parquet").read_bytes() for state in states)
+    assert one == two != three
+
+
+def test_options_reach_the_intake(image_folder: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_bytes("path;label\r\ndark/000.png;d\xe9j\xe0\r\n".encode("cp1252"))
+    code, _, err = run("init", image_folder, "--labels", labels)
+    assert code == 5
+    assert "byte 0xe9 on line 2" in err
+    assert "hint: say how it is encoded, such as --encoding cp1252" in err
+    code, out, _ = run("init", image_folder, "--labels", labels, "--encoding", "cp1252", "--json")
+    assert (code, json.loads(out)["classes"]) == (0, ["d\u00e9j\u00e0"])
+
+
+def test_unlabelled_and_test_folders(image_folder: Path) -> None:
+    _, out, _ = run(
+        "init", image_folder, "--unlabelled", "dark", "--unlabelled", "middle", "--test", "bright", "--json"
+    )
+    summary = json.loads(out)
+    assert summary["classes"] == []
+    assert summary["splits"]["test"] == 8
+
+
+def test_rejected_rows_are_listed_up_to_ten(image_folder: Path, tmp_path: Path, snapshot: Snapshot) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("path,label\n" + "".join(f"../{number}.png,a\n" for number in range(12)))
+    before = snapshot(image_folder)
+    code, out, err = run("init", image_folder, "--labels", labels)
+    assert (code, out) == (5, "")
+    assert "12 of 12 rows cannot be taken" in err
+    assert "  line 2: ../0.png leads out of the pool\n" in err
+    assert "  … and 2 more\n" in err
+    assert snapshot(image_folder) == before
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "told"),
+    [
+        (lambda folder: folder.mkdir(), 5, "the folder is empty"),
+        (lambda _: None, 2, "does not exist"),
+        (lambda folder: folder.touch(), 2, "is not a folder"),
+    ],
+    ids=["empty", "nowhere", "a file"],
+)
+def test_what_is_no_pool(tmp_path: Path, make: Callable[[Path], object], code: int, told: str) -> None:
+    make(tmp_path / "pool")
+    got, out, err = run("init", tmp_path / "pool")
+    assert (got, out) == (code, "")
+    assert told in err
+    assert "hint: " in err
+
+
+def test_a_labels_file_that_is_not_there(image_folder: Path) -> None:
+    code, _, err = run("init", image_folder, "--labels", "nowhere.csv")
+    assert code == 2
+    assert "cannot read nowhere.csv" in err
+
+
+def test_a_read_only_pool_is_told_about_state(image_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(filelock.FileLock, "acquire", refuse)
+        code, _, err = run("init", image_folder)
+    assert code == 2
+    assert "the file system is read-only" in err
+    assert "--state DIR" in err
+    assert not (image_folder / "metadata.parquet").exists()
+
+
+def test_two_commands_at_once(image_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = (
+        "import sys, pathlib\nfrom alcli.project import Project\n"
+        "with Project.open(pathlib.Path(sys.argv[1])).locked('train'):\n"
+        "    print(flush=True)\n    sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(image_folder)]
+    real = Project.locked
+    monkeypatch.setattr(
+        Project, "locked", lambda self, verb, timeout_s=0.1: real(self, verb, timeout_s=timeout_s)
+    )
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        other.stdout.readline()
+        code, _, err = run("init", image_folder)
+        other.stdin.close()
+    assert code == 6
+    assert f"`train`, process {other.pid}" in err
+    assert not (image_folder / "metadata.parquet").exists()
+    assert run("init", image_folder)[0] == 0
+
+
+def test_names_are_text_and_not_markup(tmp_path: Path) -> None:
+    (tmp_path / "pool").mkdir()
+    (tmp_path / "pool" / "a.png").touch()
+    labels = tmp_path / "labels.csv"
+    labels.write_text("path,label\ncats[bold].png,a\n")
+    assert "no image cats[bold].png in the pool" in run("init", tmp_path / "pool", "--labels", labels)[2]
+
+
+def test_settings_stand_in_for_flags(image_folder: Path) -> None:
+    home = image_folder / ".alcli"
+    home.mkdir()
+    (home / "config.toml").write_text("[init]\nval_fraction = 0.5\n")
+    assert json.loads(run("init", image_folder, "--json")[1])["splits"]["val"] == 12
