@@ -20,7 +20,7 @@ from alcli.inference import Arrays
 from alcli.manifest import Manifest
 from alcli.models import ModelRecord
 from alcli.networks import Model, Outputs
-from alcli.networks.mc_dropout import dropout_passes
+from alcli.networks.mc_dropout import dropout_passes, has_dropout
 from alcli.progress import Progress, silent
 from alcli.project import Project
 from alcli.signals import SignalStore
@@ -146,7 +146,7 @@ class _Scorer:
     def of_pixels(self, pixels: NDArray[np.uint8]) -> Arrays:
         """Return the signals of (b, H, W, C) pixels."""
         images = networks.to_input(pixels, self.transform, self.device)
-        return self._signals(lambda: self.model(images), lambda: self.model.classifier(images)[0])
+        return self._signals(lambda: self.model(images), images)
 
     def features(self, pixels: NDArray[np.uint8]) -> Arrays:
         """Return the frozen backbone's features of (b, H, W, C) pixels."""
@@ -161,10 +161,10 @@ class _Scorer:
     def of_features(self, features: NDArray[np.float16]) -> Arrays:
         """Return the signals of (b, d) features of the frozen backbone."""
         inputs = torch.from_numpy(features.astype(np.float32)).to(self.device)
-        return self._signals(lambda: self.model.heads(inputs), lambda: self.model.classifier.classify(inputs)[0])
+        return self._signals(lambda: self.model.heads(inputs), None)
 
     @torch.inference_mode()
-    def _signals(self, forward: Callable[[], Outputs], classify: Callable[[], torch.Tensor]) -> Arrays:
+    def _signals(self, forward: Callable[[], Outputs], images: torch.Tensor | None) -> Arrays:
         outputs = forward()
         probabilities = self._probabilities(outputs.logits)  # (b, c)
         arrays: Arrays = {**uncertainty.scalars(probabilities), **self._kept(probabilities)}
@@ -172,12 +172,21 @@ class _Scorer:
         if outputs.triplet_embeddings is not None:
             arrays["triplet_embeddings"] = outputs.triplet_embeddings.float().cpu().numpy().astype(np.float16)
         if self.settings["mc_samples"]:
-            passes = dropout_passes(
-                self.model.classifier, classify, self.settings["mc_samples"], seed=self.settings["seed"]
-            )
-            sampled = np.stack([self._probabilities(logits) for logits in passes], axis=1)  # (b, m, c)
-            arrays["mc_probabilities"] = sampled.astype(np.float16)
+            arrays["mc_probabilities"] = self._sampled(outputs.embeddings, images)
         return arrays
+
+    def _sampled(self, embeddings: torch.Tensor, images: torch.Tensor | None) -> NDArray[np.float16]:
+        """Return (b, m, c) probabilities under m dropout masks; without dropout in the backbone only the head runs."""
+        classifier = self.model.classifier
+
+        def classify() -> torch.Tensor:
+            if images is not None and has_dropout(classifier.backbone):
+                logits: torch.Tensor = classifier(images)[0]
+                return logits
+            return classifier.decide(embeddings)
+
+        passes = dropout_passes(classifier, classify, self.settings["mc_samples"], seed=self.settings["seed"])
+        return np.stack([self._probabilities(logits) for logits in passes], axis=1).astype(np.float16)
 
     def _probabilities(self, logits: torch.Tensor) -> NDArray[np.float32]:
         return (logits.float() / self.temperature).softmax(dim=1).cpu().numpy()

@@ -62,13 +62,17 @@ def scan(pool: Path) -> Scan:
     """
     walk = _Walk(os.fspath(pool))
     walk.run()
-    order = sorted(range(len(walk.names)), key=walk.names.__getitem__)  # by code points is by UTF-8 bytes
+    names = walk.names
+    order = sorted(range(len(names)), key=names.__getitem__)  # by code points is by UTF-8 bytes
+    bad = [] if all(map(str.isascii, names)) else [name for name in names if not _is_utf8(name)]
+    if bad:
+        order = [at for at in order if _is_utf8(names[at])]
     return Scan(
-        file_names=[walk.names[at] for at in order],
+        file_names=[names[at] for at in order],
         sizes=np.array(walk.sizes, np.int64)[order],
         mtimes_ns=np.array(walk.mtimes_ns, np.int64)[order],
         others=walk.others,
-        not_utf8=sorted(walk.not_utf8),
+        not_utf8=sorted(walk.not_utf8 + bad),
         unreachable=sorted(walk.unreachable),
         repeated=sorted(walk.repeated),
     )
@@ -114,32 +118,36 @@ class _Walk:
                 self.unreachable.append(f"{prefix}: {error.strerror}")
 
     def _entries(self, entries: os._ScandirIterator[str], prefix: str, waiting: list[str]) -> None:
+        """Sort the entries of one folder. The first lines run for every image of a pool."""
         for entry in entries:
             name = entry.name
-            if name[0] == "." or name in _BY_SYSTEMS:
+            if name[0] == ".":
                 continue
-            if not name.isascii() and not _is_utf8(name):
-                self.not_utf8.append(prefix + name)
-            elif name[name.rfind(".") :].lower() in EXTENSIONS and self._image(entry, prefix + name):
-                continue
-            elif _is_folder(entry):
-                (self._links if entry.is_symlink() else waiting).append(f"{prefix}{name}/")
-            else:
-                self.others += bool(prefix) or name not in _HUGGING_FACE
+            if name[name.rfind(".") :].lower() in EXTENSIONS:
+                try:
+                    status = entry.stat()
+                except OSError as error:
+                    self.unreachable.append(f"{prefix}{name}: {error.strerror}")
+                    continue
+                if (
+                    status.st_mode & _KIND == _REGULAR
+                ):  # else a folder; or a pipe, which would be read for ever
+                    self.names.append(prefix + name)
+                    self.sizes.append(status.st_size)
+                    self.mtimes_ns.append(status.st_mtime_ns)
+                    continue
+            self._no_image(entry, prefix, waiting)
 
-    def _image(self, entry: os.DirEntry[str], file_name: str) -> bool:
-        """Note an image, or why it cannot be reached; return whether it was one or the other."""
-        try:
-            status = entry.stat()
-        except OSError as error:
-            self.unreachable.append(f"{file_name}: {error.strerror}")
-            return True
-        if status.st_mode & _KIND != _REGULAR:  # a folder; or a pipe, and reading that would wait for ever
-            return False
-        self.names.append(file_name)
-        self.sizes.append(status.st_size)
-        self.mtimes_ns.append(status.st_mtime_ns)
-        return True
+    def _no_image(self, entry: os.DirEntry[str], prefix: str, waiting: list[str]) -> None:
+        name = entry.name
+        if name in _BY_SYSTEMS:
+            return
+        if not _is_folder(entry):
+            self.others += bool(prefix) or name not in _HUGGING_FACE
+        elif not _is_utf8(name):
+            self.not_utf8.append(prefix + name)
+        else:
+            (self._links if entry.is_symlink() else waiting).append(f"{prefix}{name}/")
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

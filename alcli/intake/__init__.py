@@ -167,10 +167,10 @@ def _listing(
         "label": labels,
         "label_source": [label and source for label in labels],
         "label_round": [label and 0 for label in labels],
-        "annotator": said.annotators,
-        "labelled_at": said.times,
         "split": splits,
     }
+    if said.sources:
+        columns |= {"annotator": said.annotators, "labelled_at": said.times}
     if before is None:
         columns |= _foreign_columns(project, said)
     return Manifest.build(columns, sorted({label for label in labels if label})), said

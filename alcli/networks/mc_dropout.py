@@ -46,6 +46,11 @@ def dropout_passes(model: nn.Module, forward: Callable[[], _T], samples: int, *,
             yield forward()
 
 
+def has_dropout(model: nn.Module) -> bool:
+    """Return whether any dropout module of the model has a positive rate."""
+    return any(_rate(module) > 0 for module in model.modules())
+
+
 def _rate(module: nn.Module) -> float:
     return float(module.p) if isinstance(module, _DROPOUTS) else 0.0
 

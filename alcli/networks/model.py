@@ -99,7 +99,12 @@ class Classifier(nn.Module):
     def classify(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits (b, c) and the embeddings (b, d) of (b, d) features."""
         embeddings = self.scale(features)
-        return self.head(self.dropout(embeddings)), embeddings
+        return self.decide(embeddings), embeddings
+
+    def decide(self, embeddings: Tensor) -> Tensor:
+        """Return the logits (b, c) of (b, d) embeddings."""
+        logits: Tensor = self.head(self.dropout(embeddings))
+        return logits
 
 
 class Embedder(nn.Module):

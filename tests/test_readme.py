@@ -1,0 +1,98 @@
+"""What the README says is so."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import alcli
+from alcli.main import app
+from tests.conftest import draw
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+def block(heading: str, language: str) -> str:
+    """Return the code block of `language` that follows `heading`."""
+    found = re.search(rf"{re.escape(heading)}.*?```{language}\n(.*?)```", README, re.DOTALL)
+    assert found, f"README has no {language} block after {heading}"
+    return found[1]
+
+
+def test_every_command_is_described() -> None:
+    listed = re.findall(r"^\| `alcli ([a-z-]+)` \|", README, re.MULTILINE)
+    assert sorted(listed) == sorted(str(command.name) for command in app.registered_commands)
+
+
+def test_every_strategy_is_described_and_no_other() -> None:
+    section = README.split("## Strategies")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`([a-z-]+)`", row)]
+    assert sorted(named) == alcli.strategies()
+
+
+def test_every_option_that_is_mentioned_exists() -> None:
+    helps = "".join(
+        CliRunner().invoke(app, [str(command.name), "--help"], terminal_width=200).stdout
+        for command in app.registered_commands
+    )
+    known = set(re.findall(r"--[a-z][a-z-]+", helps)) | {"--version"}
+    prose = re.sub(r"pip install[^\n]*|python3[^\n]*", "", README)
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", prose)) <= known
+
+
+def test_the_loop_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ALCLI_TRAIN_EPOCHS", "2")  # quick, and the variable is in the README too
+    shades = {"bright": 220, "dark": 30}
+    for name, shade in shades.items():
+        for index in range(8):
+            draw(Path("pool") / name / f"{index}.png", shade=shade, seed=index)
+        for index in range(20):
+            draw(Path("pool/unlabelled") / f"{name}{index}.png", shade=shade, seed=99 + index)
+    lines = [shlex.split(line, comments=True) for line in block("<!-- loop -->", "sh").splitlines()]
+    for words in filter(None, lines):
+        assert words[0] == "alcli"
+        if words[1] == "import-labels":
+            fill_in(Path("batch.csv"))
+        done = CliRunner().invoke(app, words[1:], catch_exceptions=False)
+        assert done.exit_code == 0, done.stderr
+    assert "36" in done.stdout  # 16 + 20 labels
+
+
+def fill_in(path: Path) -> None:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["label"] = "bright" if "bright" in row["file_name"] else "dark"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_the_library_example_prints_what_it_says() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", block("## As a library", "python")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[2 1]\n"
+
+
+def test_exit_codes_are_those_of_the_errors() -> None:
+    from alcli import errors
+
+    codes = {
+        kind.exit_code
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.AlcliError) and kind is not errors.AlcliError
+    }
+    section = README.split("## Exit codes")[1].split("\n## ")[0]
+    listed = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE) for code in row.split(",")}
+    assert listed == codes | {0, 1, 130, 141}
