@@ -76,18 +76,8 @@ app.command("undo")(as_command(undo))
 app.command("demo")(demo)
 
 
-class _WithoutPandas:
-    """Lets `import pandas` fail: pyarrow imports it, where it is installed, at its first array (0.2 s)."""
-
-    @staticmethod
-    def find_spec(name: str, *_: Any) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError("alcli does without pandas", name=name)
-
-
 def run() -> None:
     """Run the program; the console script of the package."""
-    sys.meta_path.insert(0, _WithoutPandas)
     gc.set_threshold(100_000, 20, 50)  # commands make millions of objects and hardly a cycle
     # Decoding and the network share the cores: threads that spin while they wait would take them from the other.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -57,7 +57,7 @@ HEAVY = {
     "torchvision": {"networks", "training"},
     "typer": {"main", "commands"},
     "rich": {"main", "commands", "console"},
-    "PIL": {"images"},
+    "PIL": {"images", "training"},
     "pyarrow": {
         "manifest", "schema", "ledger", "summary", "rounds", "signals", "identity", "tables", "external", "exporters",
         "intake", "labelling",

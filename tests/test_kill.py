@@ -34,7 +34,8 @@ def run(*arguments: object) -> str:
 
 def answer(listing: Path, answers: Path) -> Path:
     """Play the vendor: the file's name says the class."""
-    rows = list(csv.DictReader(listing.open(encoding="utf-8")))
+    with listing.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
     names = {name[0]: name for name in SHADES}
     for row in rows:
         row["label"] = names[Path(row["file_name"]).name[0]]

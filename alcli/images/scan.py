@@ -118,23 +118,23 @@ class _Walk:
                 self.unreachable.append(f"{prefix}: {error.strerror}")
 
     def _entries(self, entries: os._ScandirIterator[str], prefix: str, waiting: list[str]) -> None:
-        """Sort the entries of one folder. The first lines run for every image of a pool."""
+        """Sort the entries of one folder. The loop runs for every image there is, hence the local names."""
+        extensions, add_name, add_size = EXTENSIONS, self.names.append, self.sizes.append
+        add_mtime_ns, kind, regular = self.mtimes_ns.append, _KIND, _REGULAR
         for entry in entries:
             name = entry.name
             if name[0] == ".":
                 continue
-            if name[name.rfind(".") :].lower() in EXTENSIONS:
+            if name[name.rfind(".") :].lower() in extensions:
                 try:
                     status = entry.stat()
                 except OSError as error:
                     self.unreachable.append(f"{prefix}{name}: {error.strerror}")
                     continue
-                if (
-                    status.st_mode & _KIND == _REGULAR
-                ):  # else a folder; or a pipe, which would be read for ever
-                    self.names.append(prefix + name)
-                    self.sizes.append(status.st_size)
-                    self.mtimes_ns.append(status.st_mtime_ns)
+                if status.st_mode & kind == regular:  # no folder, and no pipe: reading that would not end
+                    add_name(prefix + name)
+                    add_size(status.st_size)
+                    add_mtime_ns(status.st_mtime_ns)
                     continue
             self._no_image(entry, prefix, waiting)
 

@@ -25,10 +25,12 @@ class Fitting:
     """How far the training of one network is.
 
     Attributes:
+        planned: Epochs that are planned.
         log: A line per finished epoch.
         best: The weights of the best epoch so far.
     """
 
+    planned: int
     log: list[dict[str, Any]] = field(default_factory=list)
     best: State = field(default_factory=dict)
 
@@ -36,14 +38,16 @@ class Fitting:
     def best_epoch(self) -> int:
         """The number of the best epoch, from 1; 0 before the first.
 
-        The highest validation accuracy wins, then the lower validation loss, then the later epoch. Without
-        validation images it is the last epoch.
+        After the first third of the epochs the highest validation accuracy wins, and of equal ones the
+        later, as in Gissin & Shalev-Shwartz (2019): a hundred validation images cannot tell good epochs apart,
+        and early ones, at large steps, are good by luck. Until then, and without validation images, it is
+        the last epoch.
         """
-
-        def merit(line: dict[str, Any]) -> tuple[float, float, int]:
-            return (line.get("val_accuracy", 0.0), -line.get("val_loss", 0.0), line["epoch"])
-
-        return max(self.log, key=merit)["epoch"] if self.log else 0
+        ripe = [line for line in self.log if line["epoch"] > self.planned // 3] or self.log[-1:]
+        best = max(
+            ripe, key=lambda line: (line.get("val_accuracy", 0.0), line["epoch"]), default={"epoch": 0}
+        )
+        return int(best["epoch"])
 
 
 class Checkpoint:
@@ -77,10 +81,10 @@ class Checkpoint:
             safetensors.torch.save_file(tensors, temporary, metadata={"log": json.dumps(fitting.log)})
         self._saved_at = time.monotonic()
 
-    def restore(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> Fitting:
+    def restore(self, network: nn.Module, optimiser: torch.optim.Optimizer, *, planned: int) -> Fitting:
         """Bring network and optimiser to where the file says; without a file, begin."""
         if not self.path.exists():
-            return Fitting()
+            return Fitting(planned)
         with safetensors.safe_open(self.path, framework="pt") as file:
             log = json.loads(file.metadata()["log"])
             states: dict[str, State] = {}
@@ -90,4 +94,4 @@ class Checkpoint:
         network.load_state_dict(states["network"])
         adam = {int(name.split(".")[1]): state for name, state in states.items() if name.startswith("adam.")}
         optimiser.load_state_dict({"state": adam, "param_groups": optimiser.state_dict()["param_groups"]})
-        return Fitting(log, states["best"])
+        return Fitting(planned, log, states["best"])

@@ -79,7 +79,7 @@ def fit(task: Task, regime: Regime, checkpoint: Checkpoint, progress: Progress, 
         InputRejected: The loss is no longer a number.
     """
     optimiser = torch.optim.Adam(task.network.parameters(), lr=regime.lr)
-    fitting = checkpoint.restore(task.network, optimiser)
+    fitting = checkpoint.restore(task.network, optimiser, planned=regime.epochs)
     with _deterministic(), progress(stage, regime.epochs * task.steps) as advance:
         advance(len(fitting.log) * task.steps, _note(fitting))
         while not _finished(fitting, regime):

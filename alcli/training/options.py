@@ -46,7 +46,7 @@ class Options:
         epochs: At most.
         batch_size: Images per step of the classifier.
         lr: Adam's first step size.
-        patience: Epochs without a better one before training stops; 0 never stops early.
+        patience: Epochs without a better one before training stops, after a third of all; 0 never does.
         freeze_backbone: Train linear heads on the features of a fixed backbone.
         embedding: `triplet`, `none` or `joint`.
         embedding_dim: Size of triplet embeddings.

@@ -1,7 +1,7 @@
-"""How much faster the second round of `train --freeze-backbone` is than the first: at least 10 times is wanted.
+"""How much faster the second round of `train --freeze-backbone` is than the first; 10 times is wanted.
 
-Photo-like JPEGs, resnet18 with its first weights drawn; whole processes are timed, start included. Between the
-rounds 20 more images get a label, as after a small round of labelling.
+Photo-like JPEGs, resnet18 with its first weights drawn; whole processes are timed, start included. Between
+the rounds 20 more images get a label, as after a small round of labelling.
 
     python tests/benchmarks/bench_freeze_backbone.py [IMAGES]
 """

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
-
 from alcli.errors import UsageError
 from alcli.networks.mc_dropout import dropout_passes, has_dropout
+from torch import nn
 
 
 def network() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout2d(0.3), nn.Flatten(), nn.Dropout(0.5), nn.Linear(4 * 36, 3)
+        nn.Conv2d(1, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.Dropout2d(0.3),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(4 * 36, 3),
     ).eval()
 
 

@@ -17,11 +17,14 @@ def test_balanced_weights_are_scikit_learn_s() -> None:
     assert weights[2] == 0  # no image, no loss
 
 
-def test_the_best_epoch_by_accuracy_then_loss_then_the_later_one() -> None:
-    def line(epoch: int, accuracy: float, loss: float) -> dict[str, float]:
-        return {"epoch": epoch, "val_accuracy": accuracy, "val_loss": loss}
+def test_the_best_epoch_is_the_later_of_the_most_accurate_after_the_first_third() -> None:
+    def fitting(*accuracies: float) -> Fitting:
+        return Fitting(
+            9, [{"epoch": n, "val_accuracy": accuracy} for n, accuracy in enumerate(accuracies, 1)]
+        )
 
-    assert Fitting([line(1, 0.9, 0.5), line(2, 0.8, 0.1), line(3, 0.9, 0.4)]).best_epoch == 3
-    assert Fitting([line(1, 0.9, 0.3), line(2, 0.9, 0.4)]).best_epoch == 1
-    assert Fitting([line(1, 0.9, 0.3), line(2, 0.9, 0.3), line(3, 0.1, 0.3)]).best_epoch == 2
-    assert Fitting([{"epoch": 1, "loss": 1}, {"epoch": 2, "loss": 2}]).best_epoch == 2
+    assert fitting().best_epoch == 0
+    assert fitting(0.9, 0.8).best_epoch == 2
+    assert fitting(0.9, 0.8, 0.9, 0.5).best_epoch == 4
+    assert fitting(0.9, 0.8, 0.9, 0.5, 0.7, 0.6, 0.7, 0.6).best_epoch == 7
+    assert Fitting(2, [{"epoch": 1, "loss": 1}, {"epoch": 2, "loss": 2}]).best_epoch == 2
