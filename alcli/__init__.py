@@ -1,6 +1,6 @@
 """alcli: which images to label next.
 
-As a library: `alcli.rank(strategy, k=..., ...)` and `alcli.strategies()`, the functions that the commands use.
+As a library: `alcli.rank(strategy, k=..., ...)` and `alcli.strategies()`, which the commands use too.
 """
 
 from __future__ import annotations

@@ -80,7 +80,9 @@ def progress(stage: str, total: int) -> Iterator[Advance]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[note]}", markup=False), console=stderr(), transient=True) as bars:
+    with Progress(
+        *columns, TextColumn("{task.fields[note]}", markup=False), console=stderr(), transient=True
+    ) as bars:
         task = bars.add_task(stage, total=total, note="")
 
         def advance(count: int = 1, note: str = "") -> None:

@@ -1,7 +1,7 @@
 """The whole loop on real images: scikit-learn's handwritten digits, from an empty folder.
 
-Two pools over the same images go round side by side, one selecting by margin, one at random. The known labels play
-the people who label.
+Two states of one pool go round side by side, one selecting by margin, one at random. The known labels
+play the people who label.
 """
 
 from __future__ import annotations
@@ -13,7 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from alcli import intake, labelling, manifest as manifests, models, pseudolabelling, scoring, selection, training
+from alcli import (
+    intake,
+    labelling,
+    models,
+    pseudolabelling,
+    scoring,
+    selection,
+    training,
+)
+from alcli import (
+    manifest as manifests,
+)
 from alcli.errors import UsageError
 from alcli.progress import Progress, silent
 from alcli.project import Project

@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from alcli import __version__, files, identity, ledger, manifest as manifests, models, uncertainty
+from alcli import __version__, files, identity, ledger, models, uncertainty
+from alcli import manifest as manifests
 from alcli.errors import InputRejected
 from alcli.manifest import Manifest
 from alcli.project import Project
@@ -82,7 +83,9 @@ def take_in(project: Project, path: Path, *, classes: Sequence[str] | None = Non
             return _report(manifest, SignalStore(known[-1].signals(project)), known[-1].id, unchanged=True)
         model_id = models.next_id(project, identity_)
         store = SignalStore(project.signals / model_id)
-        shutil.rmtree(store.folder, ignore_errors=True)  # of a run that was killed before its model was recorded
+        shutil.rmtree(
+            store.folder, ignore_errors=True
+        )  # of a run that was killed before its model was recorded
         try:
             reader.save(store, model_id)
         except BaseException:
@@ -177,9 +180,13 @@ class _Reader:
         try:
             values: NDArray[Any] = np.array(column.to_pylist(), dtype=np.float64)
         except (ValueError, TypeError) as error:
-            raise InputRejected(f"{self.path}, column {name}: rows differ in length or are not numbers") from error
+            raise InputRejected(
+                f"{self.path}, column {name}: rows differ in length or are not numbers"
+            ) from error
         if values.ndim != axes + 1:
-            raise InputRejected(f"{self.path}, column {name}: {axes} axes a row are expected, not {values.ndim - 1}")
+            raise InputRejected(
+                f"{self.path}, column {name}: {axes} axes a row are expected, not {values.ndim - 1}"
+            )
         if np.isfinite(values).all():
             with np.errstate(over="ignore"):  # too large for its type is not finite, and said below
                 values = values.astype(kind)
@@ -224,4 +231,3 @@ class _Reader:
     def _names(self, keys: NDArray[np.uint64]) -> list[str]:
         rows = np.flatnonzero(np.isin(self.manifest.keys, keys))
         return [str(name) for name in self.manifest.strings("file_name", rows)]
-

@@ -1,8 +1,8 @@
 """Running a function over images and saving what it returns, part by part.
 
-There is one such loop in the program; networks, frozen backbones and later signals all go through it. Decoding
-runs ahead in worker processes, a part is saved when it is full, and a killed run goes on after its last part.
-Batches never straddle parts, so a resumed run computes the very same batches as an uninterrupted one.
+There is one such loop in the program; networks, frozen backbones and later signals all go through it.
+Decoding runs ahead in worker processes, a part is saved when it is full, and a killed run goes on after its
+last part. Batches never straddle parts, so a resumed run computes the very same batches as an uninterrupted one.
 """
 
 from __future__ import annotations

@@ -79,6 +79,6 @@ app.command("demo")(demo)
 def run() -> None:
     """Run the program; the console script of the package."""
     gc.set_threshold(100_000, 20, 50)  # commands make millions of objects and hardly a cycle
-    # Decoding and the network share the cores: threads that spin while they wait would take them from the other.
+    # Decoding and the network share the cores: threads that spin while they wait take them from the other.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app()

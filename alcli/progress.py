@@ -13,19 +13,26 @@ from typing import Protocol
 
 
 class Advance(Protocol):
-    """Tells that `count` more units are done, and what else there is to say, such as the loss."""
+    """Tells how far a stage is."""
 
-    def __call__(self, count: int = 1, note: str = "") -> None: ...
+    def __call__(self, count: int = 1, note: str = "") -> None:
+        """Tell that `count` more units are done, and what else there is to say, such as the loss."""
 
 
 class Progress(Protocol):
-    """Opens one stage of `total` units."""
+    """Opens stages."""
 
-    def __call__(self, stage: str, total: int) -> AbstractContextManager[Advance]: ...
+    def __call__(self, stage: str, total: int) -> AbstractContextManager[Advance]:
+        """Open one stage of `total` units."""
+        ...
 
 
 @contextlib.contextmanager
 def silent(stage: str, total: int) -> Iterator[Advance]:
     """Listen to nothing."""
     del stage, total
-    yield lambda count=1, note="": None
+    yield _ignore
+
+
+def _ignore(count: int = 1, note: str = "") -> None:
+    del count, note

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from alcli import inference, ledger, manifest as manifests, networks, uncertainty
+from alcli import inference, ledger, networks, uncertainty
+from alcli import manifest as manifests
 from alcli.errors import InputRejected, StepMissing, UsageError
 from alcli.images.transform import Transform
 from alcli.inference import Arrays
@@ -117,7 +118,9 @@ def score(
         todo = inference.stale_rows(manifest, rows, store)
         size = batch_size or (512 if scorer.transform.image_size <= 64 else 64)
         run = _score_frozen if model.frozen else _score_images
-        unreadable = run(project, manifest, todo, store, scorer, batch_size=size, workers=workers, progress=progress)
+        unreadable = run(
+            project, manifest, todo, store, scorer, batch_size=size, workers=workers, progress=progress
+        )
         found = inference.with_findings(manifest, scorer.features_store(project) if model.frozen else store)
         if found is not manifest:
             ledger.commit(project, found, command="score", model=record.id, scored=len(todo))
@@ -135,7 +138,9 @@ def score(
 class _Scorer:
     """Turns a model's outputs into signals."""
 
-    def __init__(self, record: ModelRecord, model: Model, device: torch.device, settings: dict[str, int]) -> None:
+    def __init__(
+        self, record: ModelRecord, model: Model, device: torch.device, settings: dict[str, int]
+    ) -> None:
         self.record = record
         self.model = model
         self.device = device
@@ -176,7 +181,7 @@ class _Scorer:
         return arrays
 
     def _sampled(self, embeddings: torch.Tensor, images: torch.Tensor | None) -> NDArray[np.float16]:
-        """Return (b, m, c) probabilities under m dropout masks; without dropout in the backbone only the head runs."""
+        """Return (b, m, c) probabilities under m masks; without dropout in the backbone only the head runs."""
         classifier = self.model.classifier
 
         def classify() -> torch.Tensor:
@@ -206,7 +211,8 @@ class _Scorer:
         side, channels = self.transform.image_size, self.transform.channels
         arrays = self.of_pixels(np.zeros((1, side, side, channels), np.uint8))
         return {
-            name: {"shape": list(values.shape[1:]), "dtype": str(values.dtype)} for name, values in arrays.items()
+            name: {"shape": list(values.shape[1:]), "dtype": str(values.dtype)}
+            for name, values in arrays.items()
         }
 
 
@@ -214,7 +220,9 @@ def _prepare(store: SignalStore, scorer: _Scorer) -> None:
     """Begin the store, or begin it anew when other signals are asked for than it holds."""
     settings, classes = scorer.settings, len(scorer.record.classes)
     if settings["mc_samples"] == 1:
-        raise UsageError("--mc-samples 1 shows no disagreement; at least 2 are needed", hint="--mc-samples 20")
+        raise UsageError(
+            "--mc-samples 1 shows no disagreement; at least 2 are needed", hint="--mc-samples 20"
+        )
     if store:
         if store.about["settings"] == settings:
             return
@@ -231,13 +239,23 @@ def _prepare(store: SignalStore, scorer: _Scorer) -> None:
 
 
 def _score_images(
-    project: Project, manifest: Manifest, rows: NDArray[np.int64], store: SignalStore, scorer: _Scorer, **how: Any
+    project: Project,
+    manifest: Manifest,
+    rows: NDArray[np.int64],
+    store: SignalStore,
+    scorer: _Scorer,
+    **how: Any,
 ) -> int:
     return inference.save_signals(project, manifest, rows, store, scorer.transform, scorer.of_pixels, **how)
 
 
 def _score_frozen(
-    project: Project, manifest: Manifest, rows: NDArray[np.int64], store: SignalStore, scorer: _Scorer, **how: Any
+    project: Project,
+    manifest: Manifest,
+    rows: NDArray[np.int64],
+    store: SignalStore,
+    scorer: _Scorer,
+    **how: Any,
 ) -> int:
     """Compute the backbone's features where they are missing, then the heads on all of them."""
     features = scorer.features_store(project)

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import alcli
+import pytest
 
 PACKAGE = Path(alcli.__file__).parent
 
@@ -92,10 +91,10 @@ def test_a_module_imports_its_own_floor_or_a_lower_one(path: Path) -> None:
         if parts[0] != "alcli" or len(parts) < 2 or parts[1] not in FLOOR_OF:
             continue
         there = parts[1]
-        if there == here or here == "__init__":
+        if here in (there, "__init__"):
             continue
         below = FLOOR_OF[there] < FLOOR_OF[here]
-        beside = FLOOR_OF[there] == FLOOR_OF[here] and FLOOR_OF[here] not in (3,)
+        beside = FLOOR_OF[there] == FLOOR_OF[here] and FLOOR_OF[here] != 3
         assert below or beside or (here, there) in SIDEWAYS, f"{here} must not import {there}"
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 from alcli import external, ledger, models
 from alcli.errors import InputRejected
 from alcli.manifest import Manifest

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-
 from alcli import inference
 from alcli.errors import InputRejected
 from alcli.images.transform import Transform
 from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.signals import SignalStore
+from numpy.typing import NDArray
+
 from tests.conftest import draw
 
 GREY = Transform(image_size=16, channels=1)

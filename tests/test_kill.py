@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-
 from alcli import manifest as manifests
+
 from tests.conftest import draw
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

@@ -8,10 +8,11 @@ import random
 from pathlib import Path
 
 import pytest
+from alcli import inference
+from alcli import manifest as manifests
+from alcli.main import app
 from typer.testing import CliRunner, Result
 
-from alcli import inference, manifest as manifests
-from alcli.main import app
 from tests.conftest import draw
 
 SHADES = {"bright": 220, "dark": 30, "middle": 125}
@@ -26,7 +27,9 @@ def alcli(*arguments: object, code: int = 0) -> Result:
 def make_pool(pool: Path, *, shuffled: int | None = None) -> Path:
     """Write 24 labelled and 60 unlabelled images; `shuffled` writes the same files in another order."""
     wanted = [(name, f"{name}/{index:03d}.png", index) for name in SHADES for index in range(8)]
-    wanted += [(name, f"unlabelled/{name[0]}{index:03d}.png", 100 + index) for name in SHADES for index in range(20)]
+    wanted += [
+        (name, f"unlabelled/{name[0]}{index:03d}.png", 100 + index) for name in SHADES for index in range(20)
+    ]
     if shuffled is not None:
         random.Random(shuffled).shuffle(wanted)  # noqa: S311
     for name, path, seed in wanted:

@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
-
-from alcli import __version__, manifest as manifests
+from alcli import __version__
+from alcli import manifest as manifests
 from alcli.main import app
 from alcli.project import Project
+from typer.testing import CliRunner, Result
 
 
 def alcli(*arguments: object, env: dict[str, str] | None = None) -> Result:
@@ -41,7 +41,10 @@ def test_version() -> None:
 def test_help_lists_the_commands_in_the_order_of_the_loop(flag: str) -> None:
     done = alcli(flag)
     assert done.exit_code == 0
-    places = [done.stdout.index(f" {verb} ") for verb in ("init", "train", "score", "select", "import-labels", "demo")]
+    places = [
+        done.stdout.index(f" {verb} ")
+        for verb in ("init", "train", "score", "select", "import-labels", "demo")
+    ]
     assert places == sorted(places)
 
 
@@ -72,7 +75,10 @@ def test_near_matches_are_named(pool: Path) -> None:
 
 
 def test_options_may_stand_before_or_after_the_pool(pool: Path) -> None:
-    for arguments in (["select", "-n", "--strategy", "random", pool], ["select", pool, "--strategy", "random", "-n"]):
+    for arguments in (
+        ["select", "-n", "--strategy", "random", pool],
+        ["select", pool, "--strategy", "random", "-n"],
+    ):
         assert alcli(*arguments).exit_code == 0
 
 
@@ -98,7 +104,9 @@ def test_flag_over_environment_over_file_over_default(pool: Path) -> None:
     assert strategy_of(alcli(*ask)) == "random"
     failed = alcli(*ask, env={"ALCLI_SELECT_STRATEGY": "margin"})
     assert failed.exit_code == 3  # margin needs a model
-    assert strategy_of(alcli(*ask, "--strategy", "random", env={"ALCLI_SELECT_STRATEGY": "margin"})) == "random"
+    assert (
+        strategy_of(alcli(*ask, "--strategy", "random", env={"ALCLI_SELECT_STRATEGY": "margin"})) == "random"
+    )
 
 
 def test_a_shared_setting_stands_outside_the_sections(pool: Path) -> None:
@@ -162,7 +170,9 @@ def test_ctrl_c_ends_with_130_and_leaves_nobody_behind(pool: Path, verb: str) ->
     if verb == "score":
         assert alcli("train", "--epochs", 1, pool).exit_code == 0
         for index in range(400):
-            (pool / "unlabelled" / f"more{index}.png").write_bytes((pool / "unlabelled" / "b000.png").read_bytes())
+            (pool / "unlabelled" / f"more{index}.png").write_bytes(
+                (pool / "unlabelled" / "b000.png").read_bytes()
+            )
         alcli("init", pool)
         before = (pool / "metadata.parquet").read_bytes()
     options = ["--epochs", 2000] if verb == "train" else ["--batch-size", 1]

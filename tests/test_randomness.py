@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
-
 from alcli import randomness
+from scipy import stats
 
 
 def keys(count: int) -> np.ndarray:

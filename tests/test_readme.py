@@ -9,11 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import alcli
 import pytest
+from alcli.main import app
 from typer.testing import CliRunner
 
-import alcli
-from alcli.main import app
 from tests.conftest import draw
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -94,5 +94,7 @@ def test_exit_codes_are_those_of_the_errors() -> None:
         if isinstance(kind, type) and issubclass(kind, errors.AlcliError) and kind is not errors.AlcliError
     }
     section = README.split("## Exit codes")[1].split("\n## ")[0]
-    listed = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE) for code in row.split(",")}
+    listed = {
+        int(code) for row in re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE) for code in row.split(",")
+    }
     assert listed == codes | {0, 1, 130, 141}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from alcli.errors import InputRejected, StepMissing
 from alcli.identity import ids_of
 from alcli.signals import Part, SignalStore
@@ -69,7 +68,7 @@ def test_chunks_cover_each_image_once_whatever_the_parts(store: SignalStore) -> 
     seen = {
         int(at): float(m)
         for rows, chunk in store.chunks(["margin"], asked)
-        for at, m in zip(rows, chunk["margin"])
+        for at, m in zip(rows, chunk["margin"], strict=False)
     }
     assert seen == {0: 7.5, 1: 4.5, 2: 3.5}
 

@@ -15,7 +15,9 @@ from alcli.project import Project
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Where to put the images and the state.")] = Path("alcli-demo"),
+    folder: Annotated[Path, typer.Argument(help="Where to put the images and the state.")] = Path(
+        "alcli-demo"
+    ),
     *,
     seed: Seed = 0,
     quiet: Quiet = False,

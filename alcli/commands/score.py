@@ -15,12 +15,16 @@ def score(
     call: Call,
     *,
     mc_samples: Annotated[
-        int | None, typer.Option(min=0, help="Monte-Carlo dropout passes, for bald and its kin; default as before.")
+        int | None,
+        typer.Option(min=0, help="Monte-Carlo dropout passes, for bald and its kin; default as before."),
     ] = None,
     probabilities: Annotated[
-        str | None, typer.Option(metavar="all|top:M", help="How many probabilities to keep; default as before.")
+        str | None,
+        typer.Option(metavar="all|top:M", help="How many probabilities to keep; default as before."),
     ] = None,
-    from_: Annotated[Path | None, typer.Option("--from", help="Your own model's outputs, a Parquet file.")] = None,
+    from_: Annotated[
+        Path | None, typer.Option("--from", help="Your own model's outputs, a Parquet file.")
+    ] = None,
     classes: Annotated[str | None, typer.Option(help="With --from: the order of its classes, a,b,c.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, max=16384, help="Images per forward pass.")] = None,
     workers: Workers = None,

@@ -72,7 +72,7 @@ def main() -> None:
     keys = rng.permutation(n).astype(np.uint64)
     plain = rng.random(n)
     base, _ = measured(lambda: np.partition(plain, n - K)[n - K])
-    print(f"{n:,} rows; one np.partition of {n:,} scores: {base:.3f} s")  # noqa: T201
+    print(f"{n:,} rows; one np.partition of {n:,} scores: {base:.3f} s")
     for name, signal, shape in CASES:
         arrays = chunk_of(signal, shape, rng)
         ready = prepared(name, signal, shape, rng)
@@ -88,7 +88,7 @@ def main() -> None:
         seconds, peak = measured(run)
         what = f"{name} from {signal or 'nothing'} {shape or ''}"
         speed = f"{n / seconds:12,.0f} rows/s = {seconds / base:6.1f} partitions"
-        print(f"{what:55} {speed}  {peak:7.1f} MB extra")  # noqa: T201
+        print(f"{what:55} {speed}  {peak:7.1f} MB extra")
 
 
 if __name__ == "__main__":

@@ -18,10 +18,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-
 from alcli.images.decoding import decode
 from alcli.images.transform import Transform
+from PIL import Image
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -58,12 +57,13 @@ def decoding_rate(paths: list[str], transform: Transform) -> float:
 
 def forward_rate(project: object, transform: Transform, batch: int, seconds: float = 4.0) -> float:
     import torch
-
     from alcli import models, networks, scoring
 
     record = models.newest(project)  # type: ignore[arg-type]
     device = torch.device("cpu")
-    scorer = scoring._Scorer(record, networks.load(record, device), device, {"mc_samples": 0, "top": 0, "seed": 0})
+    scorer = scoring._Scorer(
+        record, networks.load(record, device), device, {"mc_samples": 0, "top": 0, "seed": 0}
+    )
     pixels = np.zeros((batch, transform.image_size, transform.image_size, transform.channels), np.uint8)
     scorer.of_pixels(pixels)
     began, done = time.perf_counter(), 0
@@ -105,8 +105,10 @@ def speed(name: str, count: int, side: tuple[int, int], suffix: str, options: li
             s = score_rate(pool)
             ceiling = 1 / (1 / d + 1 / f)
             ratios.append(s / ceiling)
-            print(f"{name}: d {d:.0f}/s, f {f:.0f}/s, ceiling {ceiling:.0f}/s, score {s:.0f}/s = {s / ceiling:.0%}")  # noqa: T201
-        print(f"{name}: median {statistics.median(ratios):.0%} of the ceiling")  # noqa: T201
+            print(
+                f"{name}: d {d:.0f}/s, f {f:.0f}/s, ceiling {ceiling:.0f}/s, score {s:.0f}/s = {s / ceiling:.0%}"
+            )
+        print(f"{name}: median {statistics.median(ratios):.0%} of the ceiling")
 
 
 def memory() -> None:
@@ -121,7 +123,7 @@ def memory() -> None:
             _, status, usage = os.wait4(child.pid, 0)
             assert status == 0
             peaks[count] = usage.ru_maxrss / 1024
-    print(f"peak of score: {peaks[5_000]:.0f} MiB at 5,000 images, {peaks[50_000]:.0f} MiB at 50,000: "  # noqa: T201
+    print(f"peak of score: {peaks[5_000]:.0f} MiB at 5,000 images, {peaks[50_000]:.0f} MiB at 50,000: "
           f"{peaks[50_000] / peaks[5_000]:.3f} times")  # fmt: skip
 
 

@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
-
 from alcli import manifest as manifests
 from alcli.main import app
+from typer.testing import CliRunner
 
 
 @pytest.mark.slow

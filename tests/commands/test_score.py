@@ -12,14 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from PIL import Image
-from typer.testing import CliRunner, Result
-
-from alcli import inference, manifest as manifests, models, networks, scoring
+from alcli import inference, models, networks, scoring
+from alcli import manifest as manifests
 from alcli.main import app
 from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.signals import SignalStore
+from PIL import Image
+from typer.testing import CliRunner, Result
+
 from tests.conftest import draw
 
 
@@ -74,7 +75,9 @@ def test_signals_are_what_the_network_says_of_the_pixels(pool: Path) -> None:
     assert found["probabilities"] == pytest.approx(softmax, abs=1e-5)
     assert found["embeddings"].astype(float) == pytest.approx(expected.embeddings.numpy(), rel=2e-3, abs=2e-3)
     assert expected.triplet_embeddings is not None
-    assert found["triplet_embeddings"].astype(float) == pytest.approx(expected.triplet_embeddings.numpy(), abs=2e-3)
+    assert found["triplet_embeddings"].astype(float) == pytest.approx(
+        expected.triplet_embeddings.numpy(), abs=2e-3
+    )
     assert np.array_equal(found["prediction"], softmax.argmax(1))
 
 
@@ -112,7 +115,11 @@ def test_broken_images_are_counted_and_bounded(pool: Path) -> None:
     done = alcli("score", "--workers", 2, pool)
     assert "2 unreadable" in done.stderr
     _, manifest = stored(pool)
-    assert {n for n, s in zip(manifest.strings("file_name"), manifest.strings("status")) if s == "unreadable"} == {
+    assert {
+        n
+        for n, s in zip(manifest.strings("file_name"), manifest.strings("status"), strict=False)
+        if s == "unreadable"
+    } == {
         "unlabelled/dark3.png",
         "unlabelled/dark4.png",
     }
@@ -161,7 +168,9 @@ def test_a_bad_count_of_probabilities(pool: Path) -> None:
     assert "top:M" in alcli("score", "--probabilities", "top:0", pool, code=2).stderr
 
 
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
+    pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(inference, "ROWS_PER_PART", 10)
     whole = Path(shutil.copytree(pool, pool.with_name("whole")))
     summary("--batch-size", 5, whole)
@@ -216,7 +225,8 @@ def test_outputs_of_another_model(pool: Path, tmp_path: Path) -> None:
     names = manifests.read(pool / "metadata.parquet").strings("file_name")
     p = np.linspace(0.5, 1, len(names))
     pq.write_table(
-        pa.table({"file_name": names, "probabilities": np.stack([p, 1 - p], 1).tolist()}), tmp_path / "o.parquet"
+        pa.table({"file_name": names, "probabilities": np.stack([p, 1 - p], 1).tolist()}),
+        tmp_path / "o.parquet",
     )
     done = summary("--from", tmp_path / "o.parquet", pool)
     assert done["images"] == 32
