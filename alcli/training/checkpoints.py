@@ -39,9 +39,9 @@ class Fitting:
         """The number of the best epoch, from 1; 0 before the first.
 
         After the first third of the epochs the highest validation accuracy wins, and of equal ones the
-        later, as in Gissin & Shalev-Shwartz (2019): a hundred validation images cannot tell good epochs apart,
-        and early ones, at large steps, are good by luck. Until then, and without validation images, it is
-        the last epoch.
+        later, as in Gissin & Shalev-Shwartz (2019): a hundred validation images cannot tell good epochs
+        apart, and early ones, at large steps, are good by luck. Until then, and without validation images, it
+        is the last epoch.
         """
         ripe = [line for line in self.log if line["epoch"] > self.planned // 3] or self.log[-1:]
         best = max(

@@ -209,7 +209,7 @@ class TestRepeating:
         assert not torch.are_deterministic_algorithms_enabled()
 
 
-class Stop(Exception):  # noqa: N818 -- no error, an interruption
+class Stop(Exception):
     """A test's own interruption."""
 
 
