@@ -101,6 +101,7 @@ def take_in(project: Project, path: Path, *, classes: Sequence[str] | None = Non
             "versions": {"alcli": __version__},
         }
         files.write_json(project.models / model_id / models.RECORD, about)
+        ledger.note(project, "score", model=model_id, file=str(path))
     return _report(manifest, store, model_id)
 
 

@@ -71,6 +71,12 @@ def commit(project: Project, manifest: Manifest, *, command: str, **facts: Any) 
     _tell(project, manifest, command, facts)
 
 
+def note(project: Project, command: str, **facts: Any) -> None:
+    """Write down a change that left the manifest as it is, such as a new model."""
+    with files.storage_errors(project.journal):
+        _note(project, summary.read(project), command, facts)
+
+
 def undo(project: Project, *, dry_run: bool = False) -> str:
     """Bring the manifest back as it was before the last command that changed it.
 

@@ -124,6 +124,8 @@ def score(
         found = inference.with_findings(manifest, scorer.features_store(project) if model.frozen else store)
         if found is not manifest:
             ledger.commit(project, found, command="score", model=record.id, scored=len(todo))
+        elif len(todo):
+            ledger.note(project, "score", model=record.id, scored=len(todo))
     _check_bad(found, max_bad)
     return ScoreReport(
         record.id,

@@ -74,7 +74,9 @@ def test_round_and_round_again(tmp_path: Path) -> None:
     assert (manifest.equals("label_round", 1).sum(), manifest.equals("label_round", 2).sum()) == (10, 10)
     assert not (manifest.labelled & manifest.filled("pseudo_label")).any()
     journal = (pool / ".alcli/journal.jsonl").read_text().splitlines()
-    assert [json.loads(line)["command"] for line in journal].count("select") == 2
+    commands = [json.loads(line)["command"] for line in journal]
+    assert commands.count("select") == 2
+    assert commands.count("train") == 2
 
 
 @pytest.mark.parametrize("strategy", ["margin", "triplet-margin", "random", "bald"])

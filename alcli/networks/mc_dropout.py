@@ -56,7 +56,7 @@ def _rate(module: nn.Module) -> float:
 
 
 def _masked(seed: int) -> Callable[[nn.Module, tuple[Any, ...], Tensor], Tensor]:
-    def hook(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+    def hook(module: nn.Module, _: tuple[Any, ...], output: Tensor) -> Tensor:
         rate = _rate(module)
         # Modules such as Dropout2d drop whole channels; one number per channel, then.
         whole_channels = isinstance(module, nn.Dropout1d | nn.Dropout2d | nn.Dropout3d)

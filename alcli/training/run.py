@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from alcli import __version__, networks
+from alcli import __version__, ledger, networks
 from alcli import manifest as manifests
 from alcli.models import ModelRecord
 from alcli.networks import Model
@@ -72,6 +72,7 @@ def train(
         model = _first_weights(recipe).to(place)
         with read_examples(job, model) as examples:
             record = _train(job, model, examples, resume=resume)
+        ledger.note(project, "train", model=record.id, labelled=len(job.splits["train"]))
     return job.report(record, trained=True)
 
 
