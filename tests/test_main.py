@@ -22,8 +22,10 @@ def alcli(*arguments: object, env: dict[str, str] | None = None) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], env=env)
 
 
-def process(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "alcli", *map(str, arguments)]
+def interruptible(*arguments: object) -> list[str]:
+    """Return a command line that hears Ctrl-C even where the tests run in the background, which ignores it."""
+    program = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from alcli.main import run; run()"
+    return [sys.executable, "-c", program, *map(str, arguments)]
 
 
 @pytest.fixture
@@ -177,7 +179,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nobody_behind(pool: Path, verb: str) ->
         before = (pool / "metadata.parquet").read_bytes()
     options = ["--epochs", 2000] if verb == "train" else ["--batch-size", 1]
     running = subprocess.Popen(
-        process(verb, *options, pool), stderr=subprocess.PIPE, text=True, start_new_session=True
+        interruptible(verb, *options, pool), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     marks = {"train": "models/.partial*", "score": "signals/*/signals.json"}[verb]
     deadline = time.monotonic() + 60
