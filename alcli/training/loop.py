@@ -78,7 +78,7 @@ def fit(task: Task, regime: Regime, checkpoint: Checkpoint, progress: Progress, 
     Raises:
         InputRejected: The loss is no longer a number.
     """
-    optimiser = torch.optim.Adam(task.network.parameters(), lr=regime.lr)
+    optimiser = torch.optim.Adam(task.network.parameters(), lr=regime.lr, fused=True)
     fitting = checkpoint.restore(task.network, optimiser, planned=regime.epochs)
     with _deterministic(), progress(stage, regime.epochs * task.steps) as advance:
         advance(len(fitting.log) * task.steps, _note(fitting))
