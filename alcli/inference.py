@@ -38,9 +38,10 @@ def stale_rows(manifest: Manifest, rows: NDArray[np.int64], store: SignalStore) 
     fresh[found] = (saved["size"].to_numpy()[at[found]] == sizes[found]) & (
         saved["mtime_ns"].to_numpy()[at[found]] == mtimes[found]
     )
-    for position in np.flatnonzero(~fresh) if store.unreadable else ():
-        entry = store.unreadable.get(identity.ids_of(keys[position : position + 1])[0].as_py())
-        fresh[position] = entry is not None and _fingerprint(entry) == (sizes[position], mtimes[position])
+    known = np.flatnonzero(~fresh & _known(store.unreadable, keys))
+    for position, name in zip(known, manifest.strings("alcli_id", rows[known]), strict=True):
+        entry = store.unreadable[str(name)]
+        fresh[position] = _fingerprint(entry) == (sizes[position], mtimes[position])
     return rows[~fresh]
 
 
@@ -156,15 +157,12 @@ def mark_unreadable(
         unreadable: For each id `problem`, `sha256`, `size` and `mtime_ns`.
         newer: (n,) rows known to be readable if their file is not the one found unreadable.
     """
-    if not unreadable:
-        return manifest
-    rows, entries = [], []
-    ids = manifest.table["alcli_id"].to_pylist()
     sizes, mtimes = _numbers(manifest, "size"), _numbers(manifest, "mtime_ns")
-    usable = manifest.readable
-    for row in np.flatnonzero(usable):
-        entry = unreadable.get(ids[row])
-        if entry and (newer is None or not newer[row] or _fingerprint(entry) == (sizes[row], mtimes[row])):
+    rows, entries = [], []
+    found = np.flatnonzero(manifest.readable & _known(unreadable, manifest.keys))
+    for row, name in zip(found, manifest.strings("alcli_id", found), strict=True):
+        entry = unreadable[str(name)]
+        if newer is None or not newer[row] or _fingerprint(entry) == (sizes[row], mtimes[row]):
             rows.append(row)
             entries.append(entry)
     if not rows:
@@ -222,6 +220,11 @@ def _refuse_nan(arrays: Arrays, rows: NDArray[np.int64], names: list[str | None]
                 hint="train with a lower --lr, or in --precision fp32",
                 details=[str(names[row]) for row in rows[~fine]],
             )
+
+
+def _known(unreadable: dict[str, dict[str, Any]], keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return which of `keys` stand for the ids in `unreadable`."""
+    return np.isin(keys, np.array([int(name[1:], 16) for name in unreadable], np.uint64))
 
 
 def _numbers(manifest: Manifest, column: str) -> NDArray[np.int64]:
