@@ -55,7 +55,7 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> N
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    shown = Table(title=Text(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(header):
         shown.add_column(Text(name), justify="right" if number else "left")
     for row in rows:

@@ -24,7 +24,9 @@ def alcli(*arguments: object, env: dict[str, str] | None = None) -> Result:
 
 def interruptible(*arguments: object) -> list[str]:
     """Return a command line that hears Ctrl-C even where the tests run in the background, which ignores it."""
-    program = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from alcli.main import run; run()"
+    program = (
+        "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from alcli.main import run; run()"
+    )
     return [sys.executable, "-c", program, *map(str, arguments)]
 
 
