@@ -82,6 +82,7 @@ def score(
     batch_size: int | None = None,
     workers: int | None = None,
     max_bad: int | None = None,
+    dry_run: bool = False,
     progress: Progress = silent,
 ) -> ScoreReport:
     """Save the signals of every readable image that has none yet from this model.
@@ -94,6 +95,7 @@ def score(
         batch_size: Images per forward pass; None chooses by image size.
         workers: Decoding processes; None is one per core.
         max_bad: Fail if more images than this are unreadable.
+        dry_run: Only count what would be scored.
         progress: Told of every batch.
 
     Raises:
@@ -111,6 +113,8 @@ def score(
     model = networks.load(record, place)
     store = SignalStore(record.signals(project))
     scorer = _Scorer(record, model, place, settings.over(store))
+    if dry_run:
+        return _planned(project, store, scorer)
     with ledger.writing(project, "score"):
         manifest = manifests.read(project.manifest)
         _prepare(store, scorer)
@@ -135,6 +139,15 @@ def score(
         tuple(store.shapes),
         time.monotonic() - began,
     )
+
+
+def _planned(project: Project, store: SignalStore, scorer: _Scorer) -> ScoreReport:
+    """Count what would be scored."""
+    manifest = manifests.read(project.manifest)
+    rows = np.flatnonzero(manifest.readable)
+    kept = bool(store) and store.about["settings"] == scorer.settings
+    todo = inference.stale_rows(manifest, rows, store) if kept else rows
+    return ScoreReport(scorer.record.id, len(todo), len(rows) - len(todo), 0, tuple(scorer.shapes()), 0.0)
 
 
 class _Scorer:

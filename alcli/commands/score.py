@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from alcli.commands._call import Call, Device, MaxBad, Seed, Workers
+from alcli.commands._call import Call, Device, DryRun, MaxBad, Seed, Workers
 from alcli.errors import UsageError
 
 
@@ -31,9 +31,14 @@ def score(
     device: Device = "auto",
     seed: Seed = 0,
     max_bad: MaxBad = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Run the newest model over every readable image and save its signals; stop and resume as you like."""
     call.project.require_manifest()
+    if from_ and dry_run:
+        raise UsageError(
+            "--dry-run cannot go with --from: a file is checked as it is taken in, all of it or none"
+        )
     if from_:
         from alcli import external
 
@@ -51,8 +56,13 @@ def score(
         batch_size=batch_size,
         workers=workers,
         max_bad=max_bad,
+        dry_run=dry_run,
         progress=call.progress,
     )
+    if dry_run:
+        call.say(f"model {report.model}: would score {report.scored} images; {report.reused} are up to date")
+        call.result(**vars(report), dry_run=True)
+        return
     rate = f", {report.scored / report.seconds:.0f} images/s" if report.scored else ""
     call.say(
         f"model {report.model}: scored {report.scored} images, {report.reused} were up to date, "

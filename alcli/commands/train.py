@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alcli.commands._call import Call, Device, MaxBad, Seed, Workers
+from alcli.commands._call import Call, Device, DryRun, MaxBad, Seed, Workers
 
 if TYPE_CHECKING:
     from alcli.training import TrainReport
@@ -57,6 +57,7 @@ def train(
     device: Device = "auto",
     workers: Workers = None,
     max_bad: MaxBad = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Fit a classifier and a triplet embedding to the labelled images."""
     call.project.require_manifest()
@@ -89,9 +90,12 @@ def train(
         workers=workers,
         resume=resume,
         max_bad=max_bad,
+        dry_run=dry_run,
         progress=call.progress,
     )
-    if report.trained:
+    if dry_run:
+        call.say(f"would train {report.architecture} on {report.labelled} labelled images")
+    elif report.trained:
         call.say(f"model {report.model}: {report.architecture}, {_told(report)} ({report.seconds:.1f} s)")
     call.result(**vars(report))
 

@@ -76,6 +76,20 @@ class Job:
         """The digest of all that the model depends on."""
         return self.recipe.identity(content_digest(self.manifest, self.splits))
 
+    def planned(self) -> TrainReport:
+        """Tell what would be done."""
+        return TrainReport(
+            model="",
+            architecture=self.recipe.blueprint.architecture,
+            trained=False,
+            labelled=len(self.splits["train"]),
+            pseudo_labelled=self.splits["train"].pseudo,
+            unreadable=0,
+            temperature=1.0,
+            metrics={},
+            seconds=0.0,
+        )
+
     def report(self, record: ModelRecord, *, trained: bool) -> TrainReport:
         """Tell what was done."""
         return TrainReport(

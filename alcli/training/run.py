@@ -37,6 +37,7 @@ def train(
     workers: int | None = None,
     resume: bool = False,
     max_bad: int | None = None,
+    dry_run: bool = False,
     progress: Progress = silent,
 ) -> TrainReport:
     """Fit networks to the labelled images and save them as the newest model.
@@ -48,6 +49,7 @@ def train(
         workers: Decoding processes; None is one per core.
         resume: Go on where a killed run of the same training stopped.
         max_bad: Fail if more labelled images than this are unreadable.
+        dry_run: Only decide what would be trained; the report names no model then.
         progress: Told of every batch.
 
     Raises:
@@ -64,6 +66,8 @@ def train(
     check_trainable(project, manifest, splits["train"])
     recipe = decide(options, project, manifest, splits["train"], place)
     job = Job(project, manifest, recipe, splits, place, workers, max_bad, progress)
+    if dry_run:
+        return job.planned()
     with folders.only_one(project):
         current = folders.up_to_date(project, job.identity)
         if current is not None:

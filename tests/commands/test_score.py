@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,18 @@ def test_frozen_features_are_shared_by_train_and_score(pool: Path) -> None:
     alcli("init", pool)
     assert summary(pool)["unreadable"] == 1
     assert summary(pool)["unreadable"] == 0
+
+
+def test_a_dry_run_counts_and_writes_nothing(
+    pool: Path, snapshot: Callable[[Path], dict[str, bytes]]
+) -> None:
+    before = snapshot(pool)
+    assert "would score 32 images" in alcli("score", "-n", pool).stderr
+    assert "would train lenet on" in alcli("train", "-n", pool).stderr
+    assert snapshot(pool) == before
+    summary(pool)
+    assert "would score 0 images; 32 are" in alcli("score", "-n", pool).stderr
+    assert "would score 32 images" in alcli("score", "-n", "--mc-samples", 3, pool).stderr
 
 
 def test_outputs_of_another_model(pool: Path, tmp_path: Path) -> None:
