@@ -116,7 +116,7 @@ class Chooser:
             needed = needed | self._teachers
         rows = np.flatnonzero(needed)
         if self.record and self.record.external:
-            return rows[self.store.locate(self.manifest.keys[rows]) < 0]
+            return rows[self.store.locate_rows(self.manifest.keys, rows) < 0]
         return inference.stale_rows(self.manifest, rows, self.store)
 
     def choose(self, round_: int) -> Choice:

@@ -31,7 +31,7 @@ def stale_rows(manifest: Manifest, rows: NDArray[np.int64], store: SignalStore) 
         return rows
     sizes, mtimes = _numbers(manifest, "size")[rows], _numbers(manifest, "mtime_ns")[rows]
     keys = manifest.keys[rows]
-    at = store.locate(keys)
+    at = store.locate_rows(manifest.keys, rows)
     found = at >= 0
     saved = store.rows
     fresh = np.zeros(len(rows), np.bool_)

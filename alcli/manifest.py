@@ -32,6 +32,7 @@ _REPETITIVE = [
     "status",
     "problem",
 ]
+_INCOMPRESSIBLE = ("alcli_id", "sha256")  # digits of digests: compressing them takes time and saves nothing
 
 
 @dataclass(frozen=True)
@@ -168,11 +169,16 @@ class Manifest:
                 else pa.array(values, kind)
             )
             table = table.set_column(at, pa.field(name, kind), data)
-        return type(self)(
+        changed = type(self)(
             table,
             self.classes if classes is None else tuple(classes),
             self.round if round_ is None else round_,
         )
+        if "keys" in self.__dict__ and "alcli_id" not in columns:
+            changed.__dict__["keys"] = (
+                self.keys
+            )  # the images are the same; a million ids take a while to read
+        return changed
 
     def assign(self, rows: NDArray[Any], **values: Any) -> Self:
         """Return a manifest with some cells changed.
@@ -281,7 +287,7 @@ def write(manifest: Manifest, path: Path) -> None:
             temporary,
             row_group_size=131_072,
             use_dictionary=_REPETITIVE,
-            compression="lz4",
+            compression={name: "none" if name in _INCOMPRESSIBLE else "lz4" for name in table.column_names},
             write_statistics=False,
             store_schema=True,
         )

@@ -46,13 +46,20 @@ def is_current(project: Project) -> bool:
 
 def count(project: Project, manifest: Manifest) -> dict[str, Any]:
     """Count what `status` shows."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as beside:
+        digest = beside.submit(files.file_digest, project.manifest)
+        counts = _counted(project, manifest)
+    return {"signature": _signature(project.manifest), "digest": digest.result(), **counts}
+
+
+def _counted(project: Project, manifest: Manifest) -> dict[str, Any]:
     from alcli import manifest as manifests
     from alcli import rounds
 
     splits, statuses = _counts(manifest, "split"), _counts(manifest, "status")
     return {
-        "signature": _signature(project.manifest),
-        "digest": files.file_digest(project.manifest),
         "round": manifest.round,
         "images": len(manifest),
         "splits": {name: splits.get(name, 0) for name in manifests.SPLITS},
