@@ -131,7 +131,7 @@ class Chooser:
         scores = self._scores(keys, fingerprint)
         ranked = self._best(scores, keys, count - len(drawn), np.flatnonzero(left), fingerprint)
         chosen = np.concatenate([ranked, drawn])
-        guesses, confidence = self._guesses(keys[chosen])
+        guesses, confidence = self._guesses(rows[chosen])
         audit = np.arange(len(chosen)) >= len(ranked)
         return Choice(
             rows[chosen],
@@ -208,14 +208,15 @@ class Chooser:
             )
         return self.plan.prediction_signals
 
-    def _guesses(self, keys: NDArray[np.uint64]) -> tuple[list[str | None], NDArray[np.float32]]:
+    def _guesses(self, rows: NDArray[np.int64]) -> tuple[list[str | None], NDArray[np.float32]]:
         """Return the predicted class of each image and the classifier's probability of it."""
-        names: list[str | None] = [None] * len(keys)
-        confidence = np.full(len(keys), np.nan, np.float32)
+        names: list[str | None] = [None] * len(rows)
+        confidence = np.full(len(rows), np.nan, np.float32)
         store = self.store
         if not store or not self.plan.prediction_signals:
             return names, confidence
-        scored = np.flatnonzero(store.locate(keys) >= 0)
+        keys = self.manifest.keys[rows]
+        scored = np.flatnonzero(store.locate_rows(self.manifest.keys, rows) >= 0)
         arrays = store.read(self.plan.prediction_signals, keys[scored])
         codes = self.plan.predictions(keys[scored], arrays)
         confidence[scored] = _confidence(store, keys[scored], codes)

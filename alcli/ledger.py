@@ -45,6 +45,15 @@ def writing(project: Project, command: str) -> Iterator[None]:
         yield
 
 
+def read(project: Project) -> Manifest:
+    """Read the pool's manifest; the rows of one that alcli wrote and nobody touched since are not checked again.
+
+    Raises:
+        InputRejected: It is not a manifest, or somebody made a bad one of it.
+    """
+    return manifests.read(project.manifest, trusted=summary.is_current(project))
+
+
 def commit(project: Project, manifest: Manifest, *, command: str, **facts: Any) -> None:
     """Make `manifest` the pool's manifest, keeping the earlier one for `undo`. The caller holds the lock.
 

@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 
 from alcli import inference, ledger, networks, uncertainty
-from alcli import manifest as manifests
 from alcli.errors import InputRejected, StepMissing, UsageError
 from alcli.images.transform import Transform
 from alcli.inference import Arrays
@@ -116,7 +115,7 @@ def score(
     if dry_run:
         return _planned(project, store, scorer)
     with ledger.writing(project, "score"):
-        manifest = manifests.read(project.manifest)
+        manifest = ledger.read(project)
         _prepare(store, scorer)
         rows = np.flatnonzero(manifest.readable)
         todo = inference.stale_rows(manifest, rows, store)
@@ -143,7 +142,7 @@ def score(
 
 def _planned(project: Project, store: SignalStore, scorer: _Scorer) -> ScoreReport:
     """Count what would be scored."""
-    manifest = manifests.read(project.manifest)
+    manifest = ledger.read(project)
     rows = np.flatnonzero(manifest.readable)
     kept = bool(store) and store.about["settings"] == scorer.settings
     todo = inference.stale_rows(manifest, rows, store) if kept else rows

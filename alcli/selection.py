@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alcli import __version__, exporters, ledger, ranking, rounds, summary
-from alcli import manifest as manifests
 from alcli.choosing import Choice, Chooser
 from alcli.errors import InputRejected, PoolExhausted, StepMissing, UsageError
 from alcli.manifest import Manifest
@@ -125,7 +124,7 @@ class _Unscored:
 def _attempt(project: Project, request: Request, settings: Settings) -> SelectionReport | _Unscored:
     """Select, unless images must be scored first: that takes the lock itself."""
     with contextlib.nullcontext() if settings.dry_run else ledger.writing(project, "select"):
-        manifest = manifests.read(project.manifest)
+        manifest = ledger.read(project)
         if manifest.open_rounds and not (settings.add or settings.replace):
             return _recorded(project, manifest, request)
         withdrawn = int(manifest.out.sum()) if settings.replace else 0

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from alcli import files, ledger, summary
 from alcli import manifest as manifests
-from alcli.errors import CannotWrite, StepMissing
+from alcli.errors import CannotWrite, InputRejected, StepMissing
 from alcli.manifest import Manifest
 from alcli.project import Project
 
@@ -207,3 +207,15 @@ def test_the_counts(pool: Project) -> None:
     assert counts["rounds_out"] == {"1": 1}
     assert counts["rounds_back"] == {"0": 1, "1": 1}
     assert counts["problems"] == [{"file_name": "4.png", "status": "unreadable", "problem": "truncated"}]
+
+
+def test_a_manifest_that_somebody_touched_is_checked_again(tmp_path: Path) -> None:
+    project = Project.open(tmp_path)
+    manifest = Manifest.build({"file_name": ["a.png", "b.png"], "size": [1, 1], "mtime_ns": [1, 1]}, [])
+    with ledger.writing(project, "init"):
+        ledger.commit(project, manifest, command="init")
+    assert ledger.read(project).strings("file_name") == ["a.png", "b.png"]
+    table = pq.read_table(project.manifest)
+    pq.write_table(table.take([0, 1, 1]), project.manifest)
+    with pytest.raises(InputRejected, match="more than once"):
+        ledger.read(project)
