@@ -241,6 +241,8 @@ def test_close_does_not_wait_for_slow_decoders(images: list[str]) -> None:
 
 
 PARENT = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
 import sys
 from alcli.images.pipeline import DecodePool
 from alcli.images.transform import Transform
