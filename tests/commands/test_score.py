@@ -147,6 +147,16 @@ def test_monte_carlo_passes_are_saved_on_request_and_kept_afterwards(pool: Path)
     assert summary(pool)["reused"] == 32  # a plain `score` afterwards keeps to what is saved
 
 
+def test_parts_of_a_store_that_was_half_removed_do_not_come_back(pool: Path) -> None:
+    summary(pool)
+    store, _ = stored(pool)
+    (store.folder / "signals.json").unlink()  # a kill came while `score` made room for other signals
+    assert summary("--mc-samples", 3, pool)["scored"] == 32
+    store, manifest = stored(pool)
+    assert len(store.keys) == 32
+    assert store.read(["mc_probabilities"], manifest.keys)["mc_probabilities"].shape == (32, 3, 2)
+
+
 def test_one_pass_and_no_dropout_are_refused(pool: Path) -> None:
     assert "at least 2" in alcli("score", "--mc-samples", 1, pool, code=2).stderr
     alcli("train", "--epochs", 1, "--model", "lenet5", pool)
