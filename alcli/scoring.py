@@ -241,7 +241,9 @@ def _prepare(store: SignalStore, scorer: _Scorer) -> None:
         if store.about["settings"] == settings:
             return
         logger.info("other signals than before are asked for: scoring every image again")
-    shutil.rmtree(store.folder, ignore_errors=True)  # also what is left where a kill interrupted this very line
+    shutil.rmtree(
+        store.folder, ignore_errors=True
+    )  # also what is left where a kill interrupted this very line
     if 0 < settings["top"] < classes:
         logger.info("keeping the %d largest of %d probabilities", settings["top"], classes)
     store.create(
