@@ -1,10 +1,12 @@
-"""A strategy, and signals read chunk by chunk, give the scores of a pool.
+"""A strategy, and signals read chunk by chunk, give the scores of a pool, or a batch of it.
 
-`plan` says which signals a strategy needs of those there are; the plan turns them into scores.
+`plan` says which signals a strategy needs of those there are; the plan turns them into scores (`score`), or
+holds them (`gather`) and picks a batch out of them (`Gathered.pick`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -13,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alcli import randomness, uncertainty
+from alcli.errors import UsageError
 from alcli.strategies import _inputs, _options, _stochastic
+from alcli.strategies._batch import Batch, Size
 from alcli.strategies._strategy import Strategy, find
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -51,7 +55,9 @@ class Plan:
         options: The value of each of its options.
         row_signals: Stored signals to read for each pool row; none for `random`.
         labelled_signals: Stored signals to read for the labelled rows; none where `fit` is not needed.
+        model_inputs: What to read of the model itself and give to `know`.
         prediction_signals: Stored signals to read for `predictions`; none where no prediction can be made.
+        needs_labels: Whether the classes of the labelled rows are needed.
         missing: Those of `row_signals` and `labelled_signals` that are not available.
     """
 
@@ -64,16 +70,32 @@ class Plan:
         self.beta = 1.0
         self._seed = seed
         self._name = name
-        needed = _inputs.all_sources(strategy.function, available)
+        self._function = strategy.variant(options)
+        needed = _inputs.all_sources(self._function, available)
         predicted = _inputs.sources(strategy.prediction, available)
         self.row_signals = _stored(needed)
         self.labelled_signals = _stored(n.removeprefix(_inputs.LABELLED) for n in needed if _of_labelled(n))
+        self.model_inputs = tuple(n for n in needed if n in _inputs.OF_MODEL)
+        self.needs_labels = "labels" in needed
         usable = {*available, *(_inputs.LABELLED + name for name in available), "labels", "classes"}
         self.prediction_signals = _stored(predicted) if usable.issuperset(predicted) else ()
         wanted = dict.fromkeys((*self.row_signals, *self.labelled_signals))
         self.missing = tuple(name for name in wanted if name not in available)
-        self._about = _inputs.about_labelled(strategy.function, available)
-        self._known: dict[str, Any] = {"seed": seed}
+        self._about = _inputs.about_labelled(self._function, available)
+        self._known: dict[str, Any] = {"seed": seed, "device": "cpu"}
+
+    def know(self, **given: Any) -> None:
+        """Take in what is known of the whole call: `device`, and the arrays of `model_inputs`."""
+        self._known |= given
+
+    def check(self, size: Size) -> None:
+        """Refuse a call that is too large, before anything is read.
+
+        Raises:
+            UsageError: With the number, and an option or a strategy that helps.
+        """
+        if self.strategy.limit:
+            self.strategy.limit(size, self.options)
 
     def fit(self, keys: Keys, arrays: Arrays, labels: NDArray[Any], classes: int) -> None:
         """Learn what the strategy needs of the labelled rows; call it once, before `score`.
@@ -89,7 +111,9 @@ class Plan:
         """
         known: dict[str, Any] = {"labels": labels, "classes": classes}
         for name in self.labelled_signals:
-            known[_inputs.LABELLED + name] = _inputs.prepared(name, arrays[name], self._namer(keys))
+            values = _inputs.prepared(name, arrays[name], self._namer(keys))
+            together = self.strategy.kind == "batch"
+            known[_inputs.LABELLED + name] = _inputs.narrowed(values) if together else values
         self._known |= {name: _inputs.value(name, known) for name in self._about}
 
     def score(self, keys: Keys, chunks: Iterable[tuple[NDArray[Any], Arrays]]) -> Scores:
@@ -108,7 +132,7 @@ class Plan:
         ties = None if self.strategy.ties is None or self.stochastic else values.copy()
         for positions, arrays in chunks if self.row_signals else [(np.arange(len(keys)), {})]:
             for block, known in self._blocks(keys[positions], arrays, self.row_signals):
-                values[positions[block]] = _inputs.call(self.strategy.function, known, **self.options)
+                values[positions[block]] = _inputs.call(self._function, known, **self.options)
                 if ties is not None and self.strategy.ties is not None:
                     ties[positions[block]] = _inputs.call(self.strategy.ties, known)
         values = _settled(values)
@@ -119,6 +143,35 @@ class Plan:
         scores = Scores(values, None if ties is None else _settled(ties))
         self._warn_if_flat(scores)
         return scores
+
+    def gather(self, keys: Keys, chunks: Iterable[tuple[NDArray[Any], Arrays]]) -> Gathered:
+        """Read the inputs of a batch strategy, whole, in ascending order of keys.
+
+        Args:
+            keys: (n,) identities.
+            chunks: As for `score`.
+
+        Raises:
+            InputRejected: A row holds NaN, or is not what its name says; a row has no signals.
+        """
+        order = np.argsort(keys)
+        place = np.empty(len(keys), np.int64)
+        place[order] = np.arange(len(keys))
+        names = [name for name in _inputs.parameters(self._function)[0] if name != "keys"]
+        whole: dict[str, NDArray[Any]] = {}
+        for positions, arrays in chunks if self.row_signals else [(np.arange(len(keys)), {})]:
+            for block, known in self._blocks(keys[positions], arrays, self.row_signals):
+                for name in names:
+                    values = _inputs.narrowed(_inputs.value(name, known))
+                    if name not in whole:
+                        whole[name] = np.empty((len(keys), *values.shape[1:]), values.dtype)
+                    whole[name][place[positions[block]]] = values
+        return Gathered(self, order, {**self._known, **whole, "keys": keys[order]})
+
+    def pick(self, known: dict[str, Any], k: int) -> Batch:
+        """Run a batch strategy on inputs in ascending order of keys; 1 ≤ k ≤ n."""
+        batch: Batch = _inputs.call(self._function, {**known, "k": k}, **self.options)
+        return batch
 
     def predictions(self, keys: Keys, arrays: Arrays) -> NDArray[np.int32]:
         """Return the class codes that the strategy takes images for, out of their `prediction_signals`.
@@ -151,6 +204,42 @@ class Plan:
             logger.warning(told, self.strategy.name, count)
 
 
+class Gathered(NamedTuple):
+    """The inputs of a batch strategy.
+
+    Attributes:
+        plan: The strategy's.
+        order: (n,) positions of the call's rows in ascending order of keys, in which the inputs lie.
+        inputs: By name; arrays of n rows in that order, and what is known of the whole call.
+    """
+
+    plan: Plan
+    order: NDArray[np.int64]
+    inputs: dict[str, Any]
+
+    def pick(self, k: int, *, rows: NDArray[np.bool_] | None = None) -> Batch:
+        """Pick min(k, n) rows.
+
+        Args:
+            k: How many; 0 or less gives none.
+            rows: (n,) which of the call's rows may be picked; None for all.
+
+        Returns:
+            The batch; its rows are positions in the call's own order.
+        """
+        order, inputs = self.order, self.inputs
+        if rows is not None:
+            kept = np.flatnonzero(rows[order])
+            order = order[kept]
+            by_row = [*_inputs.parameters(self.plan.strategy.function)[0], "keys"]
+            inputs = inputs | {name: inputs[name][kept] for name in by_row}
+        k = min(k, len(order))
+        if k <= 0:
+            return Batch(np.empty(0, np.int64), np.empty(0))
+        batch = self.plan.pick(inputs, k)
+        return dataclasses.replace(batch, rows=order[batch.rows], scores=_settled(batch.scores.copy()))
+
+
 def plan(
     name: str,
     available: Collection[str],
@@ -174,9 +263,12 @@ def plan(
         row_name: Names a row by its key in messages.
 
     Raises:
-        UsageError: The strategy or an option is unknown, or its value is not legal.
+        UsageError: The strategy or an option is unknown, or its value is not legal; `stochastic` with a
+            strategy that picks its batch as a whole.
     """
     strategy = find(name)
+    if stochastic and strategy.kind == "batch":
+        raise UsageError(f"--stochastic spreads a ranking; {name} picks its batch as a whole already")
     made = Plan(strategy, available, _options.settle(name, strategy.options, options or {}), seed, row_name)
     made.stochastic = None if stochastic is None else _stochastic.KIND.convert(stochastic)
     made.beta = _stochastic.BETA.convert(beta)

@@ -16,6 +16,7 @@ from alcli import plugins, uncertainty
 from alcli.errors import UsageError
 from alcli.planning import Plan, Scores, image_name, plan
 from alcli.strategies import _inputs
+from alcli.strategies._batch import Size
 from alcli.strategies._strategy import Selection, Strategy, find
 
 __all__ = ["Plan", "Scores", "Selection", "Strategy", "find", "plan", "rank", "strategies", "top"]
@@ -42,6 +43,7 @@ def rank(
     labels: ArrayLike | None = None,
     stochastic: str | None = None,
     beta: float = 1.0,
+    device: str = "cpu",
     **signals_and_options: Any,
 ) -> Selection:
     """Return the k rows to label next.
@@ -56,9 +58,11 @@ def rank(
         stochastic: `power`, `softmax` or `softrank`: sample with probabilities that grow with the score
             (Kirsch et al., 2023) instead of taking the best.
         beta: How closely the sample follows the scores.
+        device: `cpu` or `cuda`, for the strategies that can use it.
         **signals_and_options: Arrays of N rows by name: `probabilities` (N, c), `embeddings` (N, d),
             `triplet_embeddings` (N, t), `mc_probabilities` (N, m, c), `confidence`, `margin`, `entropy` (N,);
-            and the strategy's own options. Arrays are never modified.
+            the model's last layer, `head_weights` (c, d) and `head_bias` (c,); and the strategy's own
+            options. Arrays are never modified.
 
     Returns:
         min(k, unlabelled) distinct rows in pick order and their scores; equal scores go to the smaller row.
@@ -69,7 +73,8 @@ def rank(
     """
     options = find(strategy).options
     given = {name: value for name, value in signals_and_options.items() if name in options}
-    signals = {n: _signal(strategy, n, v) for n, v in signals_and_options.items() if n not in options}
+    arrays = {n: _array(strategy, n, v) for n, v in signals_and_options.items() if n not in options}
+    signals = {n: values for n, values in arrays.items() if n in _inputs.SIGNALS}
     settled = plan(
         strategy,
         signals,
@@ -79,20 +84,27 @@ def rank(
         beta=beta,
         row_name="row {}".format,
     )
-    if settled.missing:
-        raise UsageError(f"{strategy} needs {settled.strategy.needs}; {settled.missing[0]} was not given")
+    lacking = [*settled.missing, *(name for name in settled.model_inputs if name not in arrays)]
+    if lacking:
+        raise UsageError(f"{strategy} needs {settled.strategy.needs}; {lacking[0]} was not given")
+    settled.know(device=device, **{name: arrays[name] for name in settled.model_inputs})
     known, codes = _labelling(labelled, labels)
     n = _row_count({**signals, "labelled": known, "labels": codes})
     mask = np.zeros(n, np.bool_) if known is None else known
     keys = np.arange(n, dtype=np.uint64)
-    if settled.strategy.needs_labels:
-        if codes is None:
-            raise UsageError(f"{strategy} needs the labels of the labelled rows; labels was not given")
-        rows = np.flatnonzero(mask)
-        arrays = {name: signals[name][rows] for name in settled.labelled_signals}
-        settled.fit(keys[rows], arrays, codes[rows], int(codes.max(initial=-1)) + 1)
-    pool = np.flatnonzero(~mask)
-    scores = settled.score(keys[pool], _chunks(signals, settled.row_signals, pool))
+    rows, pool = np.flatnonzero(mask), np.flatnonzero(~mask)
+    if settled.needs_labels and codes is None:
+        raise UsageError(f"{strategy} needs the labels of the labelled rows; labels was not given")
+    if settled.labelled_signals or settled.needs_labels:
+        mine = np.full(len(rows), -1) if codes is None else codes[rows]
+        about = {name: signals[name][rows] for name in settled.labelled_signals}
+        settled.fit(keys[rows], about, mine, _class_count(signals, codes))
+    chunks = _chunks(signals, settled.row_signals, pool)
+    if settled.strategy.kind == "batch":
+        settled.check(_size(signals, len(pool), k, len(rows)))
+        batch = settled.gather(keys[pool], chunks).pick(k)
+        return Selection(pool[batch.rows], batch.scores)
+    scores = settled.score(keys[pool], chunks)
     best = top(scores, keys[pool], k)
     return Selection(pool[best], scores.values[best])
 
@@ -146,19 +158,31 @@ def _chunks(
         yield positions, {name: signals[name][pool[positions]] for name in names}
 
 
-def _signal(strategy: str, name: str, given: Any) -> NDArray[Any]:
+def _class_count(signals: Arrays, codes: NDArray[np.int64] | None) -> int:
+    labelled = 0 if codes is None else int(codes.max(initial=-1)) + 1
+    predicted = signals["probabilities"].shape[1] if "probabilities" in signals else 0
+    return max(labelled, predicted)
+
+
+def _size(signals: Arrays, rows: int, k: int, labelled: int) -> Size:
+    widths = {name: values.shape[-1] for name, values in signals.items() if values.ndim > 1}
+    classes = widths.get("probabilities", widths.get("mc_probabilities", 0))
+    return Size(rows, min(k, rows), labelled, classes, widths.get("embeddings", 0))
+
+
+def _array(strategy: str, name: str, given: Any) -> NDArray[Any]:
     """Check one keyword of `rank` that is not an option.
 
     Raises:
         UsageError: There is no such signal, or it is not numbers of the right number of axes.
     """
     options = list(find(strategy).options)
-    if name not in _inputs.SIGNALS:
-        known = [*_inputs.SIGNALS, *options]
+    if name not in _inputs.SIGNALS and name not in _inputs.OF_MODEL:
+        known = [*_inputs.SIGNALS, *_inputs.OF_MODEL, *options]
         hint = f"one of: {', '.join(known)}"
         raise UsageError(plugins.unknown(f"argument of {strategy}", name, known), hint=hint)
     values = np.asarray(given)
-    axes = "n" + _inputs.SIGNALS[name][0]
+    axes = _inputs.OF_MODEL.get(name) or "n" + _inputs.SIGNALS[name][0]
     if values.ndim != len(axes) or 0 in values.shape[1:] or values.dtype.kind not in "fiu":
         expected = f"numbers of shape ({', '.join(axes)})"
         raise UsageError(f"{name} must be {expected}; given {values.dtype} of shape {values.shape}")

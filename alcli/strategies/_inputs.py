@@ -1,8 +1,8 @@
 """What strategies may ask for: the signals that `score` saves, and what follows from them.
 
 An input is a parameter's name. Positional parameters hold one row per image; keyword-only parameters without
-a default are about the whole call: `seed`, or what is known of the labelled images (`labels`, `classes`, and
-`labelled_<signal>`). A derived input is a function whose own signature says in the same way what it is
+a default are about the whole call: `seed`, `k`, `device`, what is known of the labelled images (`labels`,
+`classes`, and `labelled_<signal>`), or the model's last layer (`head_weights`, `head_bias`). A derived input is a function whose own signature says in the same way what it is
 derived from.
 """
 
@@ -33,8 +33,14 @@ SIGNALS: dict[str, tuple[str, str]] = {
     "embeddings": ("d", "2·d"),
     "triplet_embeddings": ("t", "2·t"),
     "mc_probabilities": ("mc", "2·m·c"),
+    "adversarial_distances": ("", "8"),
+    "gradient_lengths": ("", "8"),
 }
-_GIVEN = {"keys", "seed", "labels", "classes"}  # known without reading a signal
+# Those that are computed for the candidates only, by differentiating the network.
+PROBED = {"adversarial_distances", "gradient_lengths"}
+# The axes of what is read from the model itself: its last layer, whose inputs are the embeddings.
+OF_MODEL = {"head_weights": "cd", "head_bias": "c"}
+_GIVEN = {"keys", "seed", "k", "device", "labels", "classes"}  # known without reading a signal
 
 
 def _uniform(keys: NDArray[np.uint64], *, seed: int) -> Floats:
@@ -88,7 +94,7 @@ def sources(name: str, available: Collection[str]) -> list[str]:
     The narrowest way is taken: 4 bytes of `margin` before 4·c bytes of `probabilities`. If nothing suffices,
     the narrowest signal that `score` could save is returned.
     """
-    if name in available or name in _GIVEN or name.startswith(LABELLED):
+    if name in available or name in _GIVEN or name in OF_MODEL or name.startswith(LABELLED):
         return [name]
     if name in DERIVED:
         found = all_sources(DERIVED[name], available)
@@ -106,7 +112,8 @@ def all_sources(function: Callable[..., Any], available: Collection[str]) -> lis
 def about_labelled(function: Callable[..., Any], available: Collection[str]) -> list[str]:
     """Return what `function`, and what its inputs derive from, ask for that is made of the labelled rows."""
     by_row, about = parameters(function)
-    found = [name for name in about if name not in _GIVEN or name in ("labels", "classes")]
+    others = (_GIVEN | set(OF_MODEL)) - {"labels", "classes"}
+    found = [name for name in about if name not in others]
     for name in by_row:
         if name in DERIVED and name not in available:
             found += about_labelled(DERIVED[name], available)
@@ -153,11 +160,16 @@ def prepared(name: str, values: NDArray[Any], row: Callable[[int], str]) -> NDAr
     return copy
 
 
+def narrowed(values: NDArray[Any]) -> NDArray[Any]:
+    """Return matrices in float32, in which batch strategies compute; vectors as they are."""
+    return values.astype(np.float32) if values.ndim > 1 else values
+
+
 def needs(function: Callable[..., Any]) -> list[str]:
     """Say in words what inputs `function` needs, each with its alternative."""
     found: list[str] = []
     for name in all_sources(function, SIGNALS):
-        if name in ("labels", *SIGNALS):
+        if name in ("labels", *OF_MODEL, *SIGNALS):
             wider = all_sources(DERIVED[name], SIGNALS) if name in DERIVED else []
             found.append(" or ".join([name, *wider]))
     return found

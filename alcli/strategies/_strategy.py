@@ -3,17 +3,25 @@
     @pointwise(paper="Scheffer, Decomain & Wrobel, 2001, doi:10.1007/3-540-44816-0_31, section 4")
     def margin(margin: Floats) -> Floats:
 
+    @batch(paper="Sener & Savarese, 2018, arXiv:1708.00489, algorithm 1", cost="…", memory="…", prefix=True)
+    def kcenter(embeddings: Singles, *, labelled_embeddings: Singles, k: int) -> Batch:
+
 Positional parameters name its inputs, one row per image; keyword-only parameters without a default name
-inputs about the whole call, such as the class centres; keyword-only parameters with a default are its
-options. From that the registry derives what `score` must have saved, the legal `--option`s, `select --list`
-and the contract test's inputs. The file's name is the function's name is the name on the command line.
+inputs about the whole call, such as the class centres or the budget; keyword-only parameters with a default
+are its options. From that the registry derives what `score` must have saved, the legal `--option`s,
+`select --list` and the contract test's inputs. The file's name is the function's name is the name on the
+command line.
+
+A pointwise strategy scores each image by itself and sees blocks of rows in float64. A batch strategy sees all
+rows at once, in ascending order of their keys, matrices in float32; so the smaller row is the smaller id, and
+numbers drawn row by row do not depend on the order of files.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +29,7 @@ from numpy.typing import NDArray
 
 from alcli import plugins
 from alcli.strategies import _inputs, _options
+from alcli.strategies._batch import Size
 
 Floats = NDArray[np.float64]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -46,18 +55,30 @@ class Strategy:
     """A strategy and what is known about it.
 
     Attributes:
-        function: What computes the scores.
-        kind: `pointwise`: each image's score is its own.
+        function: What computes the scores, or picks the batch.
+        kind: `pointwise`: each image's score is its own. `batch`: images are picked together.
         paper: Author, year, identifier, and the equation or section.
         prediction: The input that `predicted_label` shows.
         ties: Computes what orders images of equal score, from inputs in the same way; higher first.
+        variants: Functions that take the place of `function` where an option has a value, by (option, value).
+        cost: Arithmetic that a batch takes.
+        memory: What a batch strategy keeps, beside the signals that it reads.
+        prefix: Whether a smaller budget's picks are the first of a larger one's.
+        limit: Raises UsageError where a call is too large, before anything is read.
+        candidates: How `--candidates` narrows the pool: `margin` (the smallest) or `random`.
     """
 
     function: Callable[..., Any]
     kind: str
     paper: str
-    prediction: str
-    ties: Callable[..., Any] | None
+    prediction: str = "prediction"
+    ties: Callable[..., Any] | None = None
+    variants: Mapping[tuple[str, Any], Callable[..., Any]] = field(default_factory=dict)
+    cost: str = "O(n)"
+    memory: str = ""
+    prefix: bool = True
+    limit: Callable[[Size, Mapping[str, Any]], None] | None = None
+    candidates: str = "margin"
 
     @property
     def name(self) -> str:
@@ -91,8 +112,8 @@ class Strategy:
 
     @property
     def needs_labels(self) -> bool:
-        """Whether it looks at the labelled images."""
-        return bool(_inputs.about_labelled(self.function, _inputs.SIGNALS))
+        """Whether it goes by the classes of the labelled images."""
+        return "labels" in _inputs.all_sources(self.function, _inputs.SIGNALS)
 
     @property
     def needs(self) -> str:
@@ -100,28 +121,57 @@ class Strategy:
         return ", ".join(_inputs.needs(self.function)) or "nothing"
 
     @property
-    def cost(self) -> str:
-        """What it reads and keeps, for `select --list`."""
-        kept = 16 if self.ties is None else 24  # key, score, tie-break
-        return f"reads {_inputs.width(self.signals)}, keeps {kept} bytes per image"
+    def reads(self) -> str:
+        """The bytes that it reads for each image, for `select --list`."""
+        return _inputs.width(self.signals)
+
+    @property
+    def keeps(self) -> str:
+        """The memory that it takes, for `select --list`."""
+        if self.kind == "batch":
+            return self.memory
+        return f"{16 if self.ties is None else 24}·n"  # key, score, tie-break
+
+    def variant(self, options: Mapping[str, Any]) -> Callable[..., Any]:
+        """Return what computes the scores under these options."""
+        for (name, value), function in self.variants.items():
+            if options.get(name) == value:
+                return function
+        return self.function
 
 
 _known: dict[Callable[..., Any], Strategy] = {}
 
 
-def pointwise(
-    *, paper: str, prediction: str = "prediction", ties: Callable[..., Any] | None = None
-) -> Callable[[Function], Function]:
+def pointwise(*, paper: str, **more: Any) -> Callable[[Function], Function]:
     """Register a strategy that scores each image by itself; the function is returned unchanged.
 
     Args:
         paper: Author, year, identifier, and the equation or section.
-        prediction: The input that says which class the strategy takes an image for.
-        ties: A function of inputs, called beside the strategy, whose values order images of equal score.
+        **more: `prediction`, `ties`, `variants` or `cost` of the `Strategy`.
     """
+    return _registered("pointwise", paper=paper, **more)
 
+
+def batch(*, paper: str, cost: str, memory: str, prefix: bool, **more: Any) -> Callable[[Function], Function]:
+    """Register a strategy that picks images together; the function is returned unchanged.
+
+    The function is called with 1 ≤ k ≤ n and returns a `Batch` of k rows. It must not change its inputs.
+
+    Args:
+        paper: Author, year, identifier, and the equation or section.
+        cost: Arithmetic in n, k, l (labelled), c, d, such as `O(k·n·d), pruned`.
+        memory: Bytes beside the inputs, such as `12·n`.
+        prefix: Whether a smaller budget's picks are the first of a larger one's.
+        **more: `prediction`, `limit` or `candidates` of the `Strategy`.
+    """
+    more = {"candidates": "random", **more}
+    return _registered("batch", paper=paper, cost=cost, memory=memory, prefix=prefix, **more)
+
+
+def _registered(kind: str, **about: Any) -> Callable[[Function], Function]:
     def register(function: Function) -> Function:
-        _known[function] = Strategy(function, "pointwise", paper, prediction, ties)
+        _known[function] = Strategy(function, kind, **about)
         return function
 
     return register

@@ -19,7 +19,15 @@ def signals(n: int, *, seed: int = 0, classes: int = CLASSES) -> dict[str, NDArr
         "embeddings": rng.normal(size=(n, 6)),
         "triplet_embeddings": triplets / np.linalg.norm(triplets, axis=1, keepdims=True),
         "mc_probabilities": rng.dirichlet(np.full(classes, 0.4), size=(n, 4)),
+        "adversarial_distances": rng.exponential(size=n),
+        "gradient_lengths": rng.exponential(size=n),
     }
+
+
+def head(*, classes: int = CLASSES, width: int = 6) -> dict[str, NDArray[Any]]:
+    """The model's last layer, whose inputs are the embeddings."""
+    rng = np.random.default_rng(7)
+    return {"head_weights": rng.normal(size=(classes, width)), "head_bias": rng.normal(size=classes)}
 
 
 def labels(n: int, *, every: int = 4, classes: int = CLASSES) -> NDArray[np.int64]:
