@@ -39,6 +39,8 @@ _KNOWN: dict[str, tuple[int, str]] = {
     "margin": (0, "float32"),
     "entropy": (0, "float32"),
     "prediction": (0, "int32"),
+    "adversarial_distances": (0, "float64"),
+    "gradient_lengths": (0, "float64"),
 }
 
 

@@ -1,16 +1,21 @@
-"""The records of trained models: where they are, and what each says of itself. No weights are read here."""
+"""The records of trained models: where they are, and what each says of itself."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from alcli import files
 from alcli.errors import StepMissing
 from alcli.project import Project
 
 RECORD = "model.json"
+CLASSIFIER = "classifier.safetensors"
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,10 @@ class ModelRecord:
         """Return the folder of this model's signals."""
         return project.signals / self.id
 
+    def probed(self, project: Project, signal: str) -> Path:
+        """Return the folder of a signal that is computed for candidates only."""
+        return project.signals / f"{self.id}-{signal}"
+
 
 def all_models(project: Project) -> list[ModelRecord]:
     """Return every finished model, oldest first."""
@@ -68,3 +77,26 @@ def next_id(project: Project, identity: str) -> str:
     """Return the id of the next model: its number, and the first digits of a digest of what makes it."""
     numbers = [int(path.parent.name.split("-")[0]) for path in project.models.glob(f"[0-9]*/{RECORD}")]
     return f"{max(numbers, default=0) + 1:04d}-{identity[:6]}"
+
+
+def head(record: ModelRecord, names: Iterable[str]) -> dict[str, NDArray[np.float32]]:
+    """Return `head_weights` (c, d) or `head_bias` (c,) of a trained model: its last layer, without torch.
+
+    Raises:
+        StepMissing: The weights were deleted or damaged.
+    """
+    tensors = {"head_weights": "head.weight", "head_bias": "head.bias"}
+    wanted = list(names)
+    if not wanted:
+        return {}
+    import safetensors
+    import safetensors.numpy
+
+    path = record.folder / CLASSIFIER
+    try:
+        weights = safetensors.numpy.load_file(path)
+        return {name: np.asarray(weights[tensors[name]], np.float32) for name in wanted}
+    except (OSError, KeyError, safetensors.SafetensorError) as error:
+        raise StepMissing(
+            f"the weights in {path} cannot be read: {error}", hint="alcli train POOL"
+        ) from error

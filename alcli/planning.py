@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from alcli import randomness, uncertainty
 from alcli.errors import UsageError
 from alcli.strategies import _inputs, _options, _stochastic
-from alcli.strategies._batch import Batch, Size
+from alcli.strategies._batch import Batch, Size, joined
 from alcli.strategies._strategy import Strategy, find
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -237,7 +237,19 @@ class Gathered(NamedTuple):
         if k <= 0:
             return Batch(np.empty(0, np.int64), np.empty(0))
         batch = self.plan.pick(inputs, k)
-        return dataclasses.replace(batch, rows=order[batch.rows], scores=_settled(batch.scores.copy()))
+        return dataclasses.replace(batch.at(order), scores=_settled(batch.scores.copy()))
+
+    def pick_by_class(self, codes: NDArray[Any], quota: NDArray[Any]) -> Batch:
+        """Pick a number of rows of each class, each class by itself, and take turns.
+
+        Args:
+            codes: (n,) class codes of the call's rows.
+            quota: (c,) how many rows of each class to pick.
+        """
+        parts = [self.pick(int(count), rows=codes == code) for code, count in enumerate(quota) if count > 0]
+        turn = np.concatenate([np.arange(len(part.rows)) for part in parts] or [np.empty(0, np.int64)])
+        order = np.argsort(turn, kind="stable")
+        return joined(parts, order)
 
 
 def plan(

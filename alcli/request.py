@@ -28,11 +28,15 @@ class Request:
         stochastic: `power`, `softmax` or `softrank` to draw by score instead of taking the best.
         beta: How closely such a draw follows the scores.
         per_class: At most so many ranked images of each predicted class.
+        class_balance: Whether the batch evens out the classes, those of labelled images included.
+        dedup: Whether at most one of a group of duplicates is selected.
+        dedup_threshold: Cosine of embeddings, in (0, 1], from which images count as duplicates.
+        candidates: Narrow the pool to so many images first; None for all.
         audit: Share of the k images that is drawn at random, `0%` to `100%`.
         blind: Whether the model's guesses are left out.
 
     Raises:
-        UsageError: `k`, `audit` or `per_class` is not as described.
+        UsageError: `k`, `audit`, `per_class`, `dedup_threshold` or `candidates` is not as described.
     """
 
     strategy: str = "margin"
@@ -43,6 +47,10 @@ class Request:
     stochastic: str | None = None
     beta: float = 1.0
     per_class: int | None = None
+    class_balance: bool = False
+    dedup: bool = False
+    dedup_threshold: float = 0.97
+    candidates: int | None = None
     audit: str = "0%"
     blind: bool = False
 
@@ -57,6 +65,15 @@ class Request:
             raise UsageError(f"--audit {self.audit} is not a share from 0% to 100%", hint="--audit 5%")
         if self.per_class is not None and self.per_class < 1:
             raise UsageError(f"--per-class {self.per_class} leaves nothing to select; it is at least 1")
+        if not 0 < self.dedup_threshold <= 1:
+            raise UsageError(f"--dedup-threshold {self.dedup_threshold} is not a cosine above 0, up to 1")
+        if self.candidates is not None and self.candidates < 1:
+            raise UsageError(f"--candidates {self.candidates} leaves nothing to select; it is at least 1")
+
+    @property
+    def by_class(self) -> str:
+        """The option that goes by predicted classes; empty for none."""
+        return "--per-class" if self.per_class else "--class-balance" if self.class_balance else ""
 
     def budget(self, queryable: int) -> int:
         """Return how many images are asked for; it may be more than `queryable`."""

@@ -36,9 +36,11 @@ COLUMNS = pa.schema(
         ("confidence", pa.float32()),
         ("label", pa.string()),
         ("reason", pa.string()),
+        ("cluster", pa.int32()),
+        ("nearest_labelled", pa.string()),
+        ("duplicates", pa.string()),
     ]
 )
-RANK, AUDIT = "rank", "audit"  # the two values of `reason`
 _LEVEL = 0.95  # of the interval around an audit's accuracy
 
 
@@ -78,7 +80,8 @@ def tabulated(*, strategy: str, number: int, **columns: Any) -> pa.Table:
     Args:
         strategy: The strategy's name, the same in every row.
         number: The round's number, the same in every row.
-        **columns: `alcli_id`, `file_name`, `score`, `predicted_label`, `confidence`, `reason`, in rank order.
+        **columns: `alcli_id`, `file_name`, `score`, `predicted_label`, `confidence`, `reason`, `cluster`,
+            `nearest_labelled` and `duplicates`, in rank order; those left out are empty.
     """
     count = len(columns["alcli_id"])
     whole = {
@@ -86,9 +89,9 @@ def tabulated(*, strategy: str, number: int, **columns: Any) -> pa.Table:
         "rank": np.arange(1, count + 1),
         "strategy": [strategy] * count,
         "round": np.full(count, number, np.int32),
-        "label": [None] * count,
     }
-    return pa.table([pa.array(whole[field.name], field.type) for field in COLUMNS], schema=COLUMNS)
+    empty = [None] * count  # `label` above all: the vendor fills it in
+    return pa.table([pa.array(whole.get(f.name, empty), f.type) for f in COLUMNS], schema=COLUMNS)
 
 
 def write(project: Project, number: int, about: dict[str, Any], table: pa.Table) -> None:

@@ -17,8 +17,8 @@ FLOORS = {
     6: {"main", "__main__"},
     5: {"commands", "console"},
     4: {"demonstration"},
-    3: {"intake", "training", "scoring", "external", "selection", "choosing", "labelling", "pseudolabelling"},
-    2: {"inference", "ranking", "planning", "strategies", "losses", "exporters", "choosing"},
+    3: {"intake", "training", "scoring", "external", "probing", "selection", "choosing", "labelling", "pseudolabelling"},
+    2: {"inference", "ranking", "planning", "strategies", "losses", "exporters"},
     1: {
         "project",
         "manifest",
@@ -45,13 +45,19 @@ FLOORS = {
         "request",
         "fingerprint",
         "distances",
+        "duplicates",
+        "quotas",
         "clustering",
         "coverage",
         "__init__",
     },
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}
-SIDEWAYS = {("selection", "scoring"), ("selection", "choosing")}
+SIDEWAYS = {
+    ("selection", "scoring"),
+    ("selection", "choosing"),
+    ("selection", "probing"),
+}
 
 # Who may import a package at module level.
 HEAVY = {
@@ -63,7 +69,7 @@ HEAVY = {
     "PIL": {"images", "training"},
     "pyarrow": {
         "manifest", "schema", "ledger", "summary", "rounds", "signals", "identity", "tables", "external", "exporters",
-        "intake", "labelling",
+        "intake", "labelling", "selection",
     },
 }  # fmt: skip
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from alcli import ledger, rounds, scoring, selection, summary
 from alcli import manifest as manifests
-from alcli.choosing import occurrence
 from alcli.errors import InputRejected, PoolExhausted, StepMissing, UsageError
 from alcli.project import Project
 from alcli.request import Request
@@ -71,7 +70,7 @@ def test_the_golden_margins(scored_pool: Build) -> None:
     assert column(report, "rank") == [1, 2, 3]
     assert report.table.column_names == [
         "rank", "alcli_id", "file_name", "score", "strategy", "round",
-        "predicted_label", "confidence", "label", "reason",
+        "predicted_label", "confidence", "label", "reason", "cluster", "nearest_labelled", "duplicates",
     ]  # fmt: skip
 
 
@@ -113,10 +112,6 @@ def test_at_most_so_many_per_class(scored_pool: Build, caplog: pytest.LogCapture
             expected.append(int(row))
     assert rows(report) == expected
     assert "--per-class 4 leaves 12 of 20 images" in caplog.text
-
-
-def test_occurrences_by_hand() -> None:
-    assert occurrence(np.array([2, 0, 2, 2, 0], np.int32)).tolist() == [0, 0, 1, 2, 1]
 
 
 def test_blind_shows_no_guess(scored_pool: Build) -> None:
@@ -441,7 +436,7 @@ def test_the_record_says_how_it_was_chosen(scored_pool: Build) -> None:
     assert (about["k"], about["seed"], about["model"], about["manifest"]) == (3, 4, "0001-aaaaaa", digest)
     assert about["signals"]["names"] == ["margin"]
     assert set(about["versions"]) == {"alcli", "numpy"}
-    assert about["counts"] == {"images": 3, "audit": 0, "queryable": 30, "withdrawn": 0}
+    assert about["counts"] == {"images": 3, "audit": 0, "queryable": 30, "withdrawn": 0, "duplicates": 0}
     journal = project.journal.read_text().splitlines()
     assert json.loads(journal[-1])["command"] == "select"
 

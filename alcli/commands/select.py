@@ -14,7 +14,7 @@ from alcli.commands._call import Call, Device, DryRun, Seed, Workers
 from alcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from alcli.selection import SelectionReport
+    from alcli.selection import Explanation, SelectionReport
 
 _STDOUT = Path("-")
 
@@ -23,7 +23,8 @@ def select(
     call: Call,
     *,
     strategy: Annotated[
-        str, typer.Option("--strategy", "-s", help="How to rank; --list shows all.")
+        str,
+        typer.Option("--strategy", "-s", help="How to rank; --list shows all, auto takes what fits."),
     ] = "margin",
     k: Annotated[
         str, typer.Option("-k", metavar="N|P%", help="Images to select, or a share of the pool.")
@@ -44,6 +45,19 @@ def select(
     per_class: Annotated[
         int | None, typer.Option(metavar="N", help="At most N of each predicted class.")
     ] = None,
+    class_balance: Annotated[
+        bool, typer.Option("--class-balance", help="Even out the classes, by what the model predicts.")
+    ] = False,
+    dedup: Annotated[
+        bool, typer.Option("--dedup", help="One image of each group of duplicates, exact or near.")
+    ] = False,
+    dedup_threshold: Annotated[
+        float, typer.Option(metavar="COSINE", help="From which embeddings count as duplicates.")
+    ] = 0.97,
+    candidates: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Consider N images only: the least sure, or drawn at random."),
+    ] = None,
     audit: Annotated[
         str,
         typer.Option(metavar="P%", help="This share is drawn at random, to estimate accuracy without bias."),
@@ -59,6 +73,10 @@ def select(
         typer.Option("--format", metavar="csv|jsonl|parquet", help="Of --output; default by extension."),
     ] = None,
     csv_safe: Annotated[bool, typer.Option(help="Quote cells that a spreadsheet would run.")] = True,
+    explain: Annotated[
+        str | None,
+        typer.Option(metavar="FILE_NAME", help="Say why this image is selected or not; write nothing."),
+    ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="Show every strategy: what it needs and costs.")
     ] = False,
@@ -77,8 +95,26 @@ def select(
     _check_output(call, output)
     written_as = exporters.format_of(None if output in (None, _STDOUT) else output, format_)
     options = _options(option or [])
-    request = Request(strategy, k, options, seed, order, stochastic, beta, per_class, audit, blind)
+    request = Request(
+        strategy,
+        k,
+        options,
+        seed,
+        order,
+        stochastic,
+        beta,
+        per_class,
+        class_balance,
+        dedup,
+        dedup_threshold,
+        candidates,
+        audit,
+        blind,
+    )
     settings = selection.Settings(add, replace, csv_safe, dry_run, device, workers)
+    if explain is not None:
+        _show_explanation(call, selection.explain(call.project, request, explain, settings=settings))
+        return
     report = selection.select(call.project, request, settings=settings, progress=call.progress)
     _speak(call, report, dry_run=dry_run)
     if output == _STDOUT:
@@ -96,13 +132,36 @@ def _speak(call: Call, report: SelectionReport, *, dry_run: bool) -> None:
     audit = f", {report.audit} of them drawn at random for the audit" if report.audit else ""
     what = f"{report.images} of {report.queryable} queryable images by {report.strategy}{order}{audit}"
     withdrawn = f"; {report.withdrawn} images that were out are withdrawn" if report.withdrawn else ""
+    if report.because:
+        call.say(f"auto chose {report.strategy}: {report.because}")
     if report.repeated:
         call.say(f"round {report.round} is open, this is its selection: {what}")
     else:
         call.say(f"round {report.round}{' would be' if dry_run else ''}: {what}{withdrawn}")
+    if report.stepped_back:
+        call.say(f"{report.stepped_back} images were passed over as duplicates of others")
+    for note in report.approximations:
+        call.say(f"approximation: {note}")
     summary = {field.name: getattr(report, field.name) for field in dataclasses.fields(report)}
     del summary["table"]
     call.result(**{**summary, "path": str(report.path), "dry_run": dry_run})
+
+
+def _show_explanation(call: Call, found: Explanation) -> None:
+    """Say why an image is selected or not: the answer is data, so it goes to standard output."""
+    if call.json:
+        call.result(**dataclasses.asdict(found))
+        return
+    verb = "is" if found.selected else "is not"
+    where = f"round {found.round}" if found.round else "what would be selected now"
+    lines = [f"{found.file_name} {verb} in {where} by {found.strategy}: {found.why}"]
+    if found.score is not None:
+        cut = "" if found.cut is None else f"; the lowest score selected is {found.cut:.4g}"
+        lines.append(f"rank {found.rank} of {found.of}, score {found.score:.4g}{cut}")
+    for what, other in (("selected", found.nearest_selected), ("labelled", found.nearest_labelled)):
+        if other:
+            lines.append(f"nearest {what} image: {other.file_name}, distance {other.distance:.4g}")
+    typer.echo("\n".join(lines))
 
 
 def _check_output(call: Call, output: Path | None) -> None:
@@ -160,6 +219,8 @@ def _described(name: str) -> dict[str, Any]:
         "name": strategy.name,
         "needs": strategy.needs,
         "cost": strategy.cost,
+        "reads": strategy.reads,
+        "memory": strategy.keeps,
         "options": {option.name: option.default for option in strategy.options.values()},
         "summary": strategy.summary,
         "source": strategy.paper,

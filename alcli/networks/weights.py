@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from alcli import files
 from alcli.errors import InputRejected
 from alcli.images.transform import Transform
-from alcli.models import ModelRecord
+from alcli.models import CLASSIFIER, ModelRecord
 from alcli.networks.backbones import classifier_names
 from alcli.networks.model import Blueprint, Model, build
 
-CLASSIFIER = "classifier.safetensors"
 EMBEDDER = "embedder.safetensors"
 _SHOWN = 5
 _WRAPPERS = ("state_dict_ema", "state_dict", "model_state_dict", "model", "net")

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alcli import ranking, rounds
-from alcli.choosing import occurrence
 from alcli.errors import UsageError
 from alcli.pseudolabelling.judging import DECIMALS, Judgements, Method
+from alcli.quotas import occurrence
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -54,6 +55,10 @@ class Batch:
     quality: Mapping[str, Any] = field(default_factory=dict)
     approximations: Sequence[str] = ()
 
+    def at(self, positions: Rows) -> Batch:
+        """Return the batch with rows that are positions in a larger array, of which `positions` is a part."""
+        return dataclasses.replace(self, rows=positions[self.rows])
+
 
 def filled(rows: Rows, scores: Floats, k: int, rest: Rows, *, reason: str = DIVERSE) -> Batch:
     """Return a batch of k: what was picked, then the first of `rest` that were not, as `fill`.
@@ -74,4 +79,23 @@ def filled(rows: Rows, scores: Floats, k: int, rest: Rows, *, reason: str = DIVE
         np.concatenate([rows, more]).astype(np.int64),
         np.concatenate([scores, np.full(len(more), floor)]).astype(np.float64),
         [reason] * len(rows) + [FILL] * len(more),
+    )
+
+
+def joined(parts: Sequence[Batch], order: NDArray[Any]) -> Batch:
+    """Return several batches as one, in a given order of their rows one after the other.
+
+    Figures of the parts are listed side by side: they judge each part by itself.
+    """
+    reasons = [reason for part in parts for reason in part.reasons or [RANK] * len(part.rows)]
+    known = parts and all(part.clusters is not None for part in parts)
+    clusters = np.concatenate([np.asarray(part.clusters) for part in parts]) if known else None
+    figures = {name for part in parts for name in part.quality}
+    return Batch(
+        np.concatenate([np.empty(0, np.int64), *(part.rows for part in parts)])[order],
+        np.concatenate([np.empty(0), *(part.scores for part in parts)])[order],
+        [reasons[at] for at in order],
+        None if clusters is None else clusters[order],
+        {name: [part.quality.get(name) for part in parts] for name in sorted(figures)},
+        list(dict.fromkeys(note for part in parts for note in part.approximations)),
     )

@@ -2,8 +2,8 @@
 
 An input is a parameter's name. Positional parameters hold one row per image; keyword-only parameters without
 a default are about the whole call: `seed`, `k`, `device`, what is known of the labelled images (`labels`,
-`classes`, and `labelled_<signal>`), or the model's last layer (`head_weights`, `head_bias`). A derived input is a function whose own signature says in the same way what it is
-derived from.
+`classes`, and `labelled_<signal>`), or the model's last layer (`head_weights`, `head_bias`). A derived input
+is a function whose own signature says in the same way what it is derived from.
 """
 
 from __future__ import annotations

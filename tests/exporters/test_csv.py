@@ -35,13 +35,20 @@ def written(selection: pa.Table, **options: Any) -> str:
 def test_the_columns_and_numbers_by_hand() -> None:
     text = written(
         table(
-            ["a.jpg", "é/b.jpg"], score=[1 / 3, None], predicted_label=["cat", None], confidence=[0.9, None]
+            ["a.jpg", "é/b.jpg"],
+            score=[1 / 3, None],
+            predicted_label=["cat", None],
+            confidence=[0.9, None],
+            cluster=[7, None],
+            nearest_labelled=["x.jpg", None],
+            duplicates=['["c.jpg"]', None],
         )
     )
     assert text == (
-        "rank,alcli_id,file_name,score,strategy,round,predicted_label,confidence,label,reason\n"
-        "1,x0000000000000000,a.jpg,0.3333333,margin,3,cat,0.9,,rank\n"
-        "2,x0000000000000001,é/b.jpg,,margin,3,,,,rank\n"
+        "rank,alcli_id,file_name,score,strategy,round,predicted_label,confidence,label,reason,cluster,"
+        "nearest_labelled,duplicates\n"
+        '1,x0000000000000000,a.jpg,0.3333333,margin,3,cat,0.9,,rank,7,x.jpg,"[""c.jpg""]"\n'
+        "2,x0000000000000001,é/b.jpg,,margin,3,,,,rank,,,\n"
     )
 
 

@@ -26,7 +26,8 @@ def test_rows_by_hand() -> None:
     assert lines[0] == (
         '{"rank": 1, "alcli_id": "x0000000000000001", "file_name": "é.jpg", "score": 0.3333333, '
         '"strategy": "margin", '
-        '"round": 2, "predicted_label": "cat", "confidence": 0.9, "label": null, "reason": "rank"}'
+        '"round": 2, "predicted_label": "cat", "confidence": 0.9, "label": null, "reason": "rank", '
+        '"cluster": null, "nearest_labelled": null, "duplicates": null}'
     )
     second = json.loads(lines[1])
     assert (second["file_name"], second["score"], second["reason"]) == ("b\n.jpg", None, "audit")

@@ -1,0 +1,9 @@
+"""From saved signals to the images of a round: who may be chosen, by what rank, and what is said of each."""
+
+from __future__ import annotations
+
+from alcli.choosing.automatic import AUTO
+from alcli.choosing.chooser import Choice, Chooser
+from alcli.choosing.field import audit_draw
+
+__all__ = ["AUTO", "Choice", "Chooser", "audit_draw"]

@@ -1,0 +1,161 @@
+"""Who may be chosen: the audit is drawn, duplicates step back, and the rest may be narrowed to candidates."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alcli import duplicates, randomness, ranking
+from alcli.choosing.source import Source
+from alcli.errors import UsageError
+from alcli.manifest import Manifest
+from alcli.request import Request
+
+Positions = NDArray[np.int64]
+
+logger = logging.getLogger("alcli")
+
+_PROBED = 10  # candidates for each image asked for, where the network is differentiated for each
+_PROBED_AT_MOST = 20_000
+
+
+@dataclass(frozen=True)
+class Field:
+    """The queryable images and who of them the strategy ranks.
+
+    Attributes:
+        rows: (n,) rows of the manifest, ascending.
+        keys: (n,) their keys.
+        drawn: Positions drawn for the audit, in order of the draw.
+        count: How many images the strategy is to choose.
+        eligible: (e,) positions that the strategy ranks, ascending.
+        groups: By position of a representative, the rows of the manifest that are its duplicates.
+        stepped_back: How many images are duplicates of another, or of a labelled one.
+        approximations: What narrowed the field, in words.
+    """
+
+    rows: Positions
+    keys: NDArray[np.uint64]
+    drawn: Positions
+    count: int
+    eligible: Positions
+    groups: dict[int, list[int]] = field(default_factory=dict)
+    stepped_back: int = 0
+    approximations: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every queryable image is ranked."""
+        return len(self.eligible) == len(self.rows)
+
+    def listed(self, manifest: Manifest, positions: Positions) -> list[str | None]:
+        """Return the file names of each image's duplicates as a JSON list; None where it has none."""
+        found: list[str | None] = []
+        for position in positions:
+            members = self.groups.get(int(position))
+            names = manifest.strings("file_name", np.array(members)) if members else None
+            found.append(json.dumps(names, ensure_ascii=False) if names else None)
+        return found
+
+
+def begin(manifest: Manifest, request: Request, round_: int) -> Field:
+    """Return the queryable images, with those of the audit drawn."""
+    rows = np.flatnonzero(manifest.queryable)
+    keys = manifest.keys[rows]
+    count = min(request.budget(len(rows)), len(rows))
+    drawn = audit_draw(keys, request.audits(count), seed=request.seed, round_=round_)
+    left = np.ones(len(rows), np.bool_)
+    left[drawn] = False
+    return Field(rows, keys, drawn, count - len(drawn), np.flatnonzero(left))
+
+
+def audit_draw(keys: NDArray[np.uint64], count: int, *, seed: int, round_: int) -> Positions:
+    """Return the positions of `count` images drawn uniformly without replacement, in order of the draw."""
+    return ranking.top(randomness.uniform(seed, f"audit-{round_}", keys), keys, count)
+
+
+def deduplicated(field: Field, source: Source, request: Request) -> Field:
+    """Keep one eligible image of each group of duplicates: the one with the smallest id.
+
+    Two images are duplicates if their files have the same SHA-256, or their embeddings a cosine of at least
+    `dedup_threshold`. A duplicate of an image whose label is known, or on its way for the audit, is not kept.
+    """
+    keys = source.manifest.keys
+    known = np.concatenate([source.teachers, field.rows[field.drawn]])
+    known = known[np.argsort(keys[known])]
+    pool = field.eligible[np.argsort(field.keys[field.eligible])]
+    members = np.concatenate([known, field.rows[pool]])  # the first of a group represents it
+    found = duplicates.groups(
+        _embeddings(source, members),
+        hashes=_codes(source.manifest, members),
+        threshold=request.dedup_threshold,
+        first=np.arange(len(members)) < len(known),
+    )
+    mine = found.representative[len(known) :]
+    own = mine == np.arange(len(known), len(members))
+    groups: dict[int, list[int]] = {}
+    for position, representative in zip(pool[~own], mine[~own], strict=True):
+        if representative >= len(known):
+            first = int(pool[representative - len(known)])
+            groups.setdefault(first, []).append(int(field.rows[position]))
+    return dataclasses.replace(
+        field,
+        eligible=np.sort(pool[own]),
+        groups=groups,
+        stepped_back=int((~own).sum()),
+        approximations=[*field.approximations, *found.approximations],
+    )
+
+
+def candidates_by_default(k: int) -> int:
+    """Return how many images a network is differentiated for, if nobody says: 10·k, at most 20,000."""
+    return max(k, min(_PROBED * k, _PROBED_AT_MOST))
+
+
+def narrowed(field: Field, limit: int, by: str, order: Callable[[NDArray[np.uint64]], Positions]) -> Field:
+    """Keep `limit` candidates of the eligible.
+
+    Args:
+        field: The images.
+        limit: How many to keep; at least as many as are to be chosen.
+        by: `margin` for the smallest margins, `random` for a uniform draw.
+        order: Returns the positions of keys, best first.
+
+    Raises:
+        UsageError: `limit` is less than what is to be chosen.
+    """
+    if limit < field.count:
+        raise UsageError(f"--candidates {limit} is fewer than the {field.count} images to choose")
+    total = len(field.eligible)
+    if limit >= total:
+        return field
+    kept = np.sort(field.eligible[order(field.keys[field.eligible])[:limit]])
+    how = "with the smallest margins" if by == "margin" else "drawn at random"
+    note = f"only {limit:,} candidates of {total:,} images, {how}, were considered"
+    return dataclasses.replace(field, eligible=kept, approximations=[*field.approximations, note])
+
+
+def _embeddings(source: Source, rows: Positions) -> NDArray[np.float32]:
+    """Return the embeddings of images; zeros, which resemble nothing, where they are not known."""
+    shape = source.shapes.get("embeddings", (1,))
+    found = np.zeros((len(rows), *shape), np.float32)
+    if "embeddings" in source.shapes:
+        keys = source.manifest.keys[rows]
+        scored = source.store.locate(keys) >= 0
+        found[scored] = source.store.read(["embeddings"], keys[scored])["embeddings"]
+    else:
+        logger.info("no embeddings are known: only files with the same bytes count as duplicates")
+    return found
+
+
+def _codes(manifest: Manifest, rows: Positions) -> NDArray[np.int64]:
+    """Return a code for the bytes of each file; -1 where the file was not read yet."""
+    digests = manifest.strings("sha256", rows)
+    codes: dict[str, int] = {}
+    return np.array([-1 if d is None else codes.setdefault(d, len(codes)) for d in digests], np.int64)

@@ -1,0 +1,83 @@
+"""What a strategy needs that is not there: said before anything is read, with the command that helps."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+
+from alcli.errors import StepMissing, UsageError
+from alcli.models import ModelRecord
+from alcli.project import Project
+from alcli.ranking import Plan
+
+# What scoring gives only if the model has it, or if it is asked to.
+_UNASKED = {"mc_probabilities", "triplet_embeddings"}
+_SHARE_OF_MEMORY = 0.7
+
+
+def model_missing(project: Project, what: str) -> StepMissing:
+    """Return the refusal of a request that goes by a model where there is none."""
+    return StepMissing(
+        f"{what} goes by what a model says of the images, and none has been trained on this pool",
+        hint=f"{project.command('train')}, or select with --strategy random, which needs no model",
+    )
+
+
+def require_signals(
+    project: Project, record: ModelRecord, plan: Plan, *, known: bool, probed: Sequence[str]
+) -> None:
+    """Check that scoring with this model gives what the strategy reads.
+
+    Args:
+        project: The pool.
+        record: The model.
+        plan: The strategy's.
+        known: Whether the model has scored before, so that what is missing will not come unasked.
+        probed: Signals that are computed for the candidates when they are needed.
+
+    Raises:
+        StepMissing: It does not; the command that helps is named.
+    """
+    missing = set(plan.missing) - set(probed)
+    if record.about.get("embedding") != "none" and not known and not record.external:
+        missing.discard("triplet_embeddings")
+    if not known:
+        missing &= _UNASKED
+    if record.external:
+        missing |= set(plan.model_inputs)
+    if missing:
+        raise StepMissing(
+            f"{plan.strategy.name} needs {', '.join(sorted(missing))}, which model {record.id} has not given",
+            hint=_how_to_get(project, record, sorted(missing)),
+        )
+
+
+def _how_to_get(project: Project, record: ModelRecord, missing: Sequence[str]) -> str:
+    if {"head_weights", "head_bias"} & set(missing):
+        return f"{project.command('train')}: only a model of alcli's own shows its last layer"
+    if record.external:
+        return project.command("score", "--from", "OUTPUTS.parquet")
+    if "triplet_embeddings" in missing:
+        return project.command("train", "--embedding", "triplet")
+    if "mc_probabilities" in missing:
+        return project.command("score", "--mc-samples", "20")
+    return project.command("score", "--probabilities", "all")
+
+
+def require_memory(plan: Plan, shapes: Mapping[str, tuple[int, ...]], rows: int) -> None:
+    """Refuse a batch whose inputs alone would not fit the machine's memory.
+
+    Raises:
+        UsageError: With the number, and the option that helps.
+    """
+    width = sum(math.prod(shapes[name]) for name in plan.row_signals if name in shapes)
+    wanted = 4 * width * rows  # float32
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if plan.strategy.kind == "batch" and wanted > _SHARE_OF_MEMORY * there:
+        fits = int(_SHARE_OF_MEMORY * there / (4 * width))
+        raise UsageError(
+            f"{plan.strategy.name} holds {', '.join(plan.row_signals)} of {rows:,} images, "
+            f"{wanted / 1e9:.1f} GB; this machine has {there / 1e9:.1f} GB",
+            hint=f"--candidates {fits // 2:,}".replace(",", ""),
+        )

@@ -1,0 +1,251 @@
+"""Which images show nearly the same as another one: groups of near duplicates, each verified with its representative.
+
+Rows are taken in order, those of `first` before all others. A row joins the first representative before it whose cosine
+reaches the threshold, or else becomes a representative itself. So a chain of small steps never ties unrelated
+images together, as joining neighbours to neighbours does, and the answer is exact and unique.
+
+Representatives lie in cells around some of the rows. By the triangle inequality on angles, a row can reach none in
+a cell if its angle to the middle is more than the cell's radius plus the threshold's: most cells are passed over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alcli import distances, randomness
+from alcli.errors import UsageError
+
+Singles = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+logger = logging.getLogger("alcli")
+
+_BLOCK = 4_096  # rows compared at once
+_PER_CELL = 1_000  # rows for each cell
+_ROUNDING = 1e-5  # of a cosine in float32; nearer to the threshold it is computed again in float64
+_SLACK = 2e-3  # radians: an arc cosine in float32 is that wrong near 0
+_PAIRS = 100_000  # drawn to see what unrelated images look like
+_JUDGED_FROM = 1_000  # images: among fewer, a few duplicates make up 0.1 % of all pairs
+
+
+class Groups(NamedTuple):
+    """A partition of n images into near duplicates.
+
+    Attributes:
+        representative: (n,) int64 position of each image's representative; its own if it is one.
+        similarity: (n,) float32 cosine with it; 1 for itself and for exact duplicates.
+        random_similarity: The 99.9 % quantile of the cosines of random pairs; 0 where there are no pairs. A
+            threshold below it does not tell duplicates from images of one kind.
+        approximations: What was not computed exactly, in words: nothing.
+    """
+
+    representative: Rows
+    similarity: Singles
+    random_similarity: float
+    approximations: list[str]
+
+
+def groups(
+    embeddings: NDArray[Any],
+    *,
+    threshold: float = 0.97,
+    hashes: Sequence[int] | NDArray[np.int64] | None = None,
+    first: NDArray[np.bool_] | None = None,
+    seed: int = 0,
+) -> Groups:
+    """Group near duplicates.
+
+    Args:
+        embeddings: (n, d) finite; images whose embedding is 0 are alone, unless their bytes are equal.
+        threshold: Cosine from which images are near duplicates, above 0 and at most 1.
+        hashes: (n,) equal numbers for images of equal bytes, which are always together; -1 for unknown.
+        first: (n,) images that represent their group before any other can, such as the labelled ones.
+        seed: Of the cells' middles, which do not change the answer, and of the random pairs.
+
+    Raises:
+        UsageError: The threshold is out of range.
+    """
+    if not 0 < threshold <= 1:
+        raise UsageError(f"the threshold of near duplicates is {threshold}; it must be above 0 and at most 1")
+    n = len(embeddings)
+    order = np.arange(n) if first is None else np.concatenate([np.flatnonzero(first), np.flatnonzero(~first)])
+    leader = np.arange(n) if hashes is None else _leaders(np.asarray(hashes, np.int64), order)
+    order = order[leader[order] == order]  # one of each exact duplicate takes part
+    points = _units(embeddings, order)
+    there = np.einsum("ij,ij->i", points, points) > 0
+    if not there.all():
+        order, points = order[there], points[there]
+    typical = _random_similarity(points, seed)
+    if typical >= threshold and len(points) >= _JUDGED_FROM:
+        told = "1 in 1,000 random pairs of images has a cosine of %.3f or more: %g does not separate near duplicates"
+        logger.warning(told, typical, threshold)
+    owner = _joined(points, threshold, seed)
+    representative = np.arange(n)
+    representative[order] = order[owner]
+    similarity = np.ones(n, np.float32)
+    others = np.flatnonzero(owner != np.arange(len(owner)))
+    for start in range(0, len(others), _BLOCK):
+        some = others[start : start + _BLOCK]
+        similarity[order[some]] = _cosines(points[some], points[owner[some]])
+    return Groups(representative[leader], similarity[leader], typical, [])
+
+
+def _leaders(codes: Rows, order: Rows) -> Rows:
+    """Return the first row in `order` with the same code as each row; itself where that is -1."""
+    leader = np.arange(len(codes))
+    known = order[codes[order] >= 0]
+    _, first, inverse = np.unique(codes[known], return_index=True, return_inverse=True)
+    leader[known] = known[first[inverse]]
+    return leader
+
+
+def _units(embeddings: NDArray[Any], order: Rows) -> Singles:
+    """Return rows in `order`, scaled to length 1; zeros stay zeros."""
+    points = np.empty((len(order), embeddings.shape[1]), np.float32)
+    for start in range(0, len(order), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        points[block] = distances.unit(embeddings[order[block]].astype(np.float32))
+    return points
+
+
+def _random_similarity(points: Singles, seed: int) -> float:
+    """Return the 99.9 % quantile of the cosines of random pairs of different rows."""
+    n = len(points)
+    if n < 2:
+        return 0.0
+    rng = np.random.default_rng(randomness.derive_seed(seed, "duplicates", "pairs"))
+    one = rng.integers(n, size=_PAIRS)
+    two = (one + rng.integers(1, n, size=_PAIRS)) % n
+    blocks = [slice(start, start + _BLOCK) for start in range(0, _PAIRS, _BLOCK)]
+    found = np.concatenate([_cosines(points[one[b]], points[two[b]]) for b in blocks])
+    return float(np.quantile(found, 0.999))
+
+
+def _cosines(points: Singles, others: Singles) -> NDArray[np.float64]:
+    """Return the cosine of each row with the same row of `others`, in float64."""
+    x, y = points.astype(np.float64), others.astype(np.float64)
+    dots, xx, yy = (np.einsum("ij,ij->i", a, b) for a, b in ((x, y), (x, x), (y, y)))
+    return np.asarray(dots / np.sqrt(xx * yy))
+
+
+def _joined(points: Singles, threshold: float, seed: int) -> Rows:
+    """Return each row's representative: the first one before it that is near enough, or itself.
+
+    Args:
+        points: (n, d) of length 1.
+        threshold: Cosine.
+        seed: Of the cells' middles.
+    """
+    owner = np.arange(len(points))
+    if not len(points):
+        return owner
+    cells = _Cells(points, threshold, seed)
+    for start in range(0, len(points), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(points)))
+        found = cells.first(block)
+        new = block[found < 0]
+        owner[block[found >= 0]] = found[found >= 0]
+        owner[new] = new[_among(points[new], threshold)]
+        cells.add(new[owner[new] == new])
+    return owner
+
+
+def _among(points: Singles, threshold: float) -> Rows:
+    """Return the representatives within one block, whose rows are near none from before."""
+    owner = np.arange(len(points))
+    open_ = np.ones(len(points), np.bool_)
+    close = points @ points.T >= threshold - _ROUNDING
+    np.fill_diagonal(close, val=False)
+    for row in np.flatnonzero(close.any(axis=1)):
+        if not open_[row]:
+            continue
+        later = np.flatnonzero(close[row, row + 1 :] & open_[row + 1 :]) + row + 1
+        later = later[
+            _cosines(np.broadcast_to(points[row], (len(later), points.shape[1])), points[later]) >= threshold
+        ]
+        owner[later], open_[later] = row, False
+    return owner
+
+
+class _Cells:
+    """Representatives, each in the cell of the nearest of some middles."""
+
+    def __init__(self, points: Singles, threshold: float, seed: int) -> None:
+        n = len(points)
+        rng = np.random.default_rng(randomness.derive_seed(seed, "duplicates", "cells"))
+        self._points = points
+        self._threshold = threshold
+        self._middles = points[rng.choice(n, max(1, n // _PER_CELL), replace=False)]
+        self._cell = np.empty(n, np.int64)
+        self._angle = np.empty(n, np.float32)
+        for start in range(0, n, _BLOCK):
+            block = slice(start, start + _BLOCK)
+            cosines = points[block] @ self._middles.T
+            self._cell[block] = cosines.argmax(axis=1)
+            self._angle[block] = np.arccos(np.clip(cosines.max(axis=1), -1, 1))
+        sizes = np.bincount(self._cell, minlength=len(self._middles))
+        self._start = np.cumsum(sizes) - sizes
+        self._count = np.zeros(len(sizes), np.int64)
+        self._radius = np.zeros(len(sizes))
+        self._rows = np.empty(n, np.int64)  # by cell, in the order of arrival
+        self._held = np.empty_like(points)
+
+    def add(self, rows: Rows) -> None:
+        """Take in representatives, in ascending order."""
+        rows = rows[np.argsort(self._cell[rows], kind="stable")]
+        cells, first, counts = np.unique(self._cell[rows], return_index=True, return_counts=True)
+        rank = np.arange(len(rows)) - np.repeat(first, counts)
+        places = (self._start + self._count)[self._cell[rows]] + rank
+        self._rows[places], self._held[places] = rows, self._points[rows]
+        self._count[cells] += counts
+        np.maximum.at(self._radius, self._cell[rows], self._angle[rows])
+
+    def first(self, rows: Rows) -> Rows:
+        """Return the first representative that is near enough to each row, -1 where there is none."""
+        points = self._points[rows]
+        found = np.full(len(rows), len(self._points))
+        for cell, some in self._reachable(points):
+            span = slice(self._start[cell], self._start[cell] + self._count[cell])
+            local = _first(points[some], self._held[span], self._threshold)
+            met = local >= 0
+            at = some[met]
+            found[at] = np.minimum(found[at], self._rows[span][local[met]])
+        found[found == len(self._points)] = -1
+        return found
+
+    def _reachable(self, points: Singles) -> Iterator[tuple[int, Rows]]:
+        """Yield each cell with the rows that may be near to one of its representatives."""
+        reach = self._radius + np.arccos(max(self._threshold - _ROUNDING, -1)) + _SLACK
+        least = np.where(self._count > 0, np.cos(np.minimum(reach, np.pi)) - _ROUNDING, np.inf)
+        cells, rows = np.nonzero((points @ self._middles.T >= least).T)
+        for part in np.split(np.arange(len(cells)), np.flatnonzero(np.diff(cells)) + 1):
+            if len(part):
+                yield int(cells[part[0]]), rows[part]
+
+
+def _first(points: Singles, others: Singles, threshold: float) -> Rows:
+    """Return the first of `others` near enough to each row, -1 where there is none; (n, d), (m, d) -> (n,)."""
+    found = np.full(len(points), -1)
+    for start in range(0, len(others), _BLOCK):
+        left = np.flatnonzero(found < 0)
+        cosines = points[left] @ others[start : start + _BLOCK].T
+        met = np.flatnonzero(cosines.max(axis=1) >= threshold - _ROUNDING)
+        maybe = cosines[met] >= threshold - _ROUNDING
+        at = maybe.argmax(axis=1)
+        sure = cosines[met, at] >= threshold + _ROUNDING
+        found[left[met[sure]]] = at[sure] + start
+        for i in np.flatnonzero(~sure):
+            row = left[met[i]]
+            some = np.flatnonzero(maybe[i]) + start
+            exact = (
+                _cosines(np.broadcast_to(points[row], (len(some), points.shape[1])), others[some])
+                >= threshold
+            )
+            if exact.any():
+                found[row] = some[exact.argmax()]
+    return found

@@ -1,0 +1,182 @@
+"""Why one image was chosen, or was not: its rank, and the selected and the labelled image nearest to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from alcli import accelerated, ledger, ranking, rounds
+from alcli.choosing import Choice, Chooser
+from alcli.errors import StepMissing, UsageError
+from alcli.fingerprint import Fingerprint
+from alcli.manifest import Manifest
+from alcli.project import Project
+from alcli.request import Request
+from alcli.selection.report import Settings
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Another image, and how far its embedding is (Euclidean)."""
+
+    file_name: str
+    distance: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What there is to say of one image.
+
+    Attributes:
+        file_name: The image.
+        strategy: What ranked.
+        round: The open round whose selection is explained; None where it is what would be selected now.
+        selected: Whether it is in the selection.
+        why: One sentence.
+        rank: Place in the selection, from 1; where it was not selected, its place among all that were ranked,
+            if the strategy ranks each image by itself.
+        of: How many images were ranked.
+        score: The strategy's score; None where it has none.
+        cut: The lowest score that was selected; None where the strategy picks images together.
+        reason: The selection's word for it.
+        nearest_selected: None where embeddings are not known.
+        nearest_labelled: None where embeddings are not known or nothing is labelled.
+    """
+
+    file_name: str
+    strategy: str
+    round: int | None
+    selected: bool
+    why: str
+    rank: int | None = None
+    of: int | None = None
+    score: float | None = None
+    cut: float | None = None
+    reason: str | None = None
+    nearest_selected: Neighbour | None = None
+    nearest_labelled: Neighbour | None = None
+
+
+def explain(project: Project, request: Request, file_name: str, *, settings: Settings) -> Explanation:
+    """Explain one image under the open round, or, if none is open, under what `request` would select now.
+
+    Nothing is written. The choice is made again from the saved signals, which gives the same one.
+
+    Raises:
+        UsageError: No such image is in the pool; or a strategy or option is not legal.
+        StepMissing: Images must be scored first.
+    """
+    project.require_manifest()
+    manifest = ledger.read(project)
+    row = _row(manifest, file_name)
+    open_rounds = manifest.open_rounds
+    number = open_rounds[-1] if open_rounds else None
+    if number is not None:  # as it was when that round was selected
+        request = Request(**rounds.read(project, number).request)
+        mine = manifest.equals("queried_round", number)
+        manifest = manifest.assign(mine, queried_round=None).replace(round_=number - 1)
+    chooser = Chooser.build(project, manifest, request, device=accelerated.device_for(settings.device))
+    lacking = len(chooser.unscored()) or (chooser.probe and len(chooser.unprobed()))
+    if lacking:
+        raise StepMissing(f"{lacking} images have no signals yet", hint=project.command("score"))
+    name = chooser.plan.strategy.name
+    if not manifest.queryable[row]:
+        return Explanation(file_name, name, number, selected=False, why=_barred(manifest, row))
+    choice = chooser.choose(manifest.round + 1)
+    at = np.flatnonzero(choice.rows == row)
+    found = _chosen(chooser, choice, int(at[0])) if len(at) else _passed_over(chooser, choice, row)
+    return Explanation(file_name, name, number, **found, **_neighbours(chooser, choice, row))
+
+
+def _row(manifest: Manifest, file_name: str) -> int:
+    column = manifest.table["file_name"]
+    found = column.index(file_name).as_py()
+    if found < 0:
+        raise UsageError(f"no image {file_name} is in the manifest", hint="names are relative to the pool")
+    return int(found)
+
+
+def _barred(manifest: Manifest, row: int) -> str:
+    """Say why an image cannot be queried at all."""
+    cells = {
+        name: manifest.strings(name, np.array([row]))[0]
+        for name in ("label", "split", "status", "problem", "queried_round")
+    }
+    if cells["label"] is not None:
+        return f"a person has labelled it {cells['label']}"
+    if cells["split"] != "train":
+        return f"it is held out in the split {cells['split']}"
+    if cells["status"] != "ok":
+        return f"its status is {cells['status']}" + (f": {cells['problem']}" if cells["problem"] else "")
+    return f"it is out for labelling in round {cells['queried_round']}"
+
+
+def _chosen(chooser: Chooser, choice: Choice, at: int) -> dict[str, object]:
+    reason = choice.reasons[at]
+    score = float(choice.scores[at])
+    words = {
+        "audit": "it was drawn at random for the audit",
+        "fill": "the strategy had nothing more to gain, and it fills up the batch",
+        "diverse": f"{chooser.plan.strategy.name} picked it as number {at + 1} of the batch",
+    }
+    return {
+        "selected": True,
+        "why": words.get(reason, f"it ranks {at + 1} of {len(choice.rows)} selected images"),
+        "rank": at + 1,
+        "of": len(choice.rows),
+        "score": None if np.isnan(score) else score,
+        "reason": reason,
+    }
+
+
+def _passed_over(chooser: Chooser, choice: Choice, row: int) -> dict[str, object]:
+    """Say what an image that could be queried lacked."""
+    field = chooser.field(chooser.source.manifest.round + 1)
+    position = int(np.searchsorted(field.rows, row))
+    for first, members in field.groups.items():
+        if row in members:
+            name = chooser.source.manifest.strings("file_name", np.array([field.rows[first]]))[0]
+            return {"selected": False, "why": f"it is a duplicate of {name}, which stands for it"}
+    if position not in field.eligible:
+        duplicate = field.stepped_back and not field.approximations
+        why = "it is a duplicate of a labelled image" if duplicate else "it was not among the candidates"
+        return {"selected": False, "why": why}
+    name = chooser.plan.strategy.name
+    if chooser.plan.strategy.kind == "batch":
+        return {"selected": False, "why": f"{name} picks images together, and others served the batch more"}
+    scores = chooser.scores(field, Fingerprint())
+    at = int(np.searchsorted(field.eligible, position))
+    order = ranking.top(scores, field.keys[field.eligible], len(field.eligible))
+    rank = int(np.flatnonzero(order == at)[0]) + 1
+    cut = float(np.nanmin(choice.scores)) if len(choice.rows) else None
+    by_class = f", within {chooser.request.by_class}" if chooser.request.by_class else ""
+    return {
+        "selected": False,
+        "why": f"{rank - 1} images rank before it, and {int((~choice.audit).sum())} were taken{by_class}",
+        "rank": rank,
+        "of": len(order),
+        "score": float(scores.values[at]),
+        "cut": cut,
+    }
+
+
+def _neighbours(chooser: Chooser, choice: Choice, row: int) -> dict[str, Neighbour | None]:
+    source = chooser.source
+    if "embeddings" not in source.shapes or len(source.stale(np.array([row]))):
+        return {}
+    others = {
+        "nearest_selected": choice.rows[choice.rows != row],
+        "nearest_labelled": source.teachers,
+    }
+    return {name: _nearest(chooser, row, rows) for name, rows in others.items()}
+
+
+def _nearest(
+    chooser: Chooser, row: int, others: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> Neighbour | None:
+    found = chooser.source.nearest(np.array([row]), others)
+    if found.rows[0] < 0:
+        return None
+    name = chooser.source.manifest.strings("file_name", found.rows)[0]
+    return Neighbour(str(name), float(found.distances[0]))

@@ -1,0 +1,121 @@
+"""Writing a selection down: the round's folder, its list and record, and the images that are out now."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from alcli import __version__, exporters, ledger, rounds, summary
+from alcli.choosing import Choice, Chooser
+from alcli.request import Request
+from alcli.selection.report import SelectionReport, Settings
+
+logger = logging.getLogger("alcli")
+
+
+def new_round(chooser: Chooser, settings: Settings, withdrawn: int) -> SelectionReport:
+    """Choose, write the round's folder, and commit; the commit is what makes it a round."""
+    source, request = chooser.source, chooser.request
+    project = source.project
+    number = source.manifest.round + 1
+    choice = chooser.choose(number)
+    queryable = int(source.manifest.queryable.sum())
+    _warn_of_fewer(request, choice, queryable)
+    table = _table(chooser, choice, number)
+    report = SelectionReport(
+        number,
+        project.round_folder(number) / rounds.LISTING,
+        table,
+        chooser.plan.strategy.name,
+        chooser.because,
+        chooser.plan.options.get("order"),
+        len(choice.rows),
+        int(choice.audit.sum()),
+        queryable,
+        withdrawn,
+        choice.stepped_back,
+        choice.quality,
+        choice.approximations,
+    )
+    if settings.dry_run:
+        return report
+    rounds.write(project, number, _about(chooser, choice, report), table)
+    exporters.save(table, report.path, "csv", csv_safe=settings.csv_safe)
+    marked = source.manifest.assign(choice.rows, queried_round=number).replace(round_=number)
+    facts = {"strategy": report.strategy, "images": report.images, "withdrawn": withdrawn}
+    ledger.commit(project, marked, command="select", round=number, **facts)
+    return report
+
+
+def _warn_of_fewer(request: Request, choice: Choice, queryable: int) -> None:
+    """Say why a selection is smaller than what was asked for."""
+    asked, chosen = request.budget(queryable), len(choice.rows)
+    if asked > queryable:
+        logger.warning(
+            "-k %s is more than the %d queryable images: all of them are taken", request.k, queryable
+        )
+    if chosen < min(asked, queryable):
+        if request.per_class:
+            told = "--per-class %s leaves %d of %d images"
+            logger.warning(told, request.per_class, chosen, min(asked, queryable))
+        else:
+            told = "%d of %d images are duplicates: %d are left to select"
+            logger.warning(told, choice.stepped_back, queryable, chosen)
+
+
+def _table(chooser: Chooser, choice: Choice, number: int) -> pa.Table:
+    manifest = chooser.source.manifest
+    hidden = np.full(len(choice.rows), fill_value=True) if chooser.request.blind else choice.audit
+    unknown = hidden | np.isnan(choice.confidence)
+    return rounds.tabulated(
+        strategy=chooser.plan.strategy.name,
+        number=number,
+        alcli_id=manifest.strings("alcli_id", choice.rows),
+        file_name=manifest.strings("file_name", choice.rows),
+        # Seven digits in every format, so that no two of them disagree.
+        score=[None if np.isnan(score) else float(f"{score:.7g}") for score in choice.scores],
+        predicted_label=[None if hide else guess for guess, hide in zip(choice.guesses, hidden, strict=True)],
+        confidence=[None if hide else value for value, hide in zip(choice.confidence, unknown, strict=True)],
+        reason=choice.reasons,
+        cluster=choice.clusters,
+        nearest_labelled=choice.nearest_labelled,
+        duplicates=choice.duplicates,
+    )
+
+
+def _about(chooser: Chooser, choice: Choice, report: SelectionReport) -> dict[str, Any]:
+    """Return the round's record: what was asked, of what, by which program. It has no clock: it repeats."""
+    request, source = chooser.request, chooser.source
+    drawn = np.flatnonzero(choice.audit)
+    ids = source.manifest.strings("alcli_id", choice.rows[drawn])
+    return {
+        "schema": "alcli/selection/1",
+        "round": report.round,
+        "strategy": report.strategy,
+        "because": report.because,
+        "options": chooser.plan.options,
+        "order": report.order,
+        "k": report.images,
+        "seed": request.seed,
+        "request": request.to_dict(),
+        "model": choice.model,
+        "signals": {"names": choice.signals, "digest": choice.digest},
+        "manifest": summary.read(source.project)["digest"],
+        "versions": {"alcli": __version__, "numpy": np.__version__},
+        "counts": {
+            "images": report.images,
+            "audit": report.audit,
+            "queryable": report.queryable,
+            "withdrawn": report.withdrawn,
+            "duplicates": report.stepped_back,
+        },
+        "quality": choice.quality,
+        "approximations": choice.approximations,
+        "audit": [
+            {"alcli_id": name, "predicted_label": choice.guesses[row]}
+            for name, row in zip(ids, drawn, strict=True)
+        ],
+    }

@@ -1,0 +1,89 @@
+"""Every strategy through the command line, on one small pool of real files and a model trained on them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import alcli
+import pytest
+from alcli.main import app
+from typer.testing import CliRunner, Result
+
+from tests.conftest import draw
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 labelled and 40 unlabelled images of three shades, trained and scored."""
+    pool = tmp_path_factory.mktemp("every") / "pool"
+    for name, shade in {"bright": 220, "dark": 30, "middle": 125}.items():
+        for index in range(8):
+            draw(pool / name / f"{index}.png", shade=shade, seed=index)
+    for index in range(40):
+        draw(pool / "unlabelled" / f"{index:02d}.png", shade=20 + 5 * index, seed=99 + index)
+    for words in (["init"], ["train", "--model", "lenet", "--epochs", "2"], ["score", "--mc-samples", "4"]):
+        done = run(*words, pool)
+        assert done.exit_code == 0, done.stderr
+    return pool
+
+
+@pytest.fixture
+def pool(trained: Path, tmp_path: Path) -> Path:
+    shutil.copytree(trained, tmp_path / "pool", copy_function=shutil.copy2)  # with the times of the files
+    return tmp_path / "pool"
+
+
+@pytest.mark.parametrize("name", ["auto", *alcli.strategies()])
+def test_selects_from_a_real_pool(pool: Path, name: str) -> None:
+    done = run("select", "--strategy", name, "-k", 7, pool)
+    assert done.exit_code == 0, done.stderr
+    with Path(done.stdout.strip()).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["rank"] for row in rows] == list("1234567")
+    assert len({row["file_name"] for row in rows}) == 7
+    assert all(row["file_name"].startswith("unlabelled/") for row in rows)
+    assert all(float(row["score"]) == float(row["score"]) for row in rows)
+    again = run("select", "--strategy", name, "-k", 7, pool)
+    assert (again.exit_code, again.stdout) == (0, done.stdout)
+
+
+@pytest.mark.parametrize("name", alcli.strategies())
+def test_repeats_to_the_byte(pool: Path, trained: Path, name: str, tmp_path: Path) -> None:
+    """Another folder, another process's files, one worker: the same list."""
+    other = tmp_path / "other"
+    shutil.copytree(trained, other, copy_function=shutil.copy2)
+    first, second = (
+        run("select", "-s", name, "-k", 7, "--seed", 3, "-o", "-", "--workers", workers, folder)
+        for folder, workers in ((pool, 0), (other, 1))
+    )
+    assert first.exit_code == 0, first.stderr
+    assert first.stdout == second.stdout
+
+
+def test_egl_of_the_whole_network_and_deepfool_consider_candidates(pool: Path) -> None:
+    for words in (["egl", "-O", "scope=network"], ["deepfool"]):
+        done = run("select", "-s", *words, "-k", 3, "--candidates", 10, "--replace", pool)
+        assert done.exit_code == 0, done.stderr
+        assert "computing" in done.stderr
+        assert "approximation: only 10 candidates of 40 images, with the smallest margins" in done.stderr
+
+
+def test_distances_are_computed_once(pool: Path) -> None:
+    run("select", "-s", "deepfool", "-k", 3, "--candidates", 10, pool)
+    done = run("select", "-s", "deepfool", "-k", 4, "--candidates", 10, "--replace", pool)
+    assert done.exit_code == 0, done.stderr
+    assert "computing" not in done.stderr
+
+
+def test_the_list_says_what_each_needs_costs_and_keeps(tmp_path: Path) -> None:
+    entries = json.loads(run("select", "--list", "--json", tmp_path).stdout)["strategies"]
+    assert [entry["name"] for entry in entries] == alcli.strategies()
+    for entry in entries:
+        assert all(entry[key] for key in ("needs", "cost", "reads", "memory", "summary", "source")), entry
