@@ -1,12 +1,13 @@
-"""k-means that gives the same bits on every run and on any number of processors, over a bounded sample.
+"""k-means that gives the same bits on every run, over a bounded sample: scikit-learn's, on one thread.
 
-Assignment is one threaded step whose blocks do not depend on the threads; means are summed in float64 in the
-order of the rows. Above `SAMPLE` points the centres are fitted on a sample, which is an approximation that callers
-report; every point is then assigned.
+Lloyd's sums depend on which thread adds first, so more threads would give other bits. Above `SAMPLE` points the
+centres are fitted on a sample, which is an approximation that callers report; every point is then assigned, on
+all processors.
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +19,9 @@ Singles = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 SAMPLE = 100_000  # points that centres are fitted on
-_SEEDED = 3  # points that first centres are drawn from, per cluster
-_STEPS = 100  # of Lloyd's algorithm at most
-_TOLERANCE = 1e-3  # a step that lowers the sum of squares by a smaller share is the last
+_LLOYD = 50  # clusters up to which every point takes part in every step; above, mini-batches do
+_MINI_BATCH = 5_000
+_SPREAD = 2_000  # clusters up to which first centres are spread by k-means++, which takes k passes
 
 
 class Clusters(NamedTuple):
@@ -38,9 +39,7 @@ class Clusters(NamedTuple):
 
 
 def kmeans(points: Singles, clusters: int, *, seed: int, purpose: str) -> Clusters:
-    """Partition points by Lloyd's algorithm, begun with k-means++ (Arthur & Vassilvitskii, 2007).
-
-    It ends when a step lowers the sum of squares by less than a thousandth, or after 100 steps.
+    """Partition points by k-means: Lloyd's algorithm for up to 50 clusters, mini-batches for more.
 
     Args:
         points: (n, d) float32.
@@ -48,6 +47,7 @@ def kmeans(points: Singles, clusters: int, *, seed: int, purpose: str) -> Cluste
         seed: The command's.
         purpose: Names the use, so that two uses draw independently.
     """
+    from sklearn.cluster import KMeans, MiniBatchKMeans
     from threadpoolctl import threadpool_limits
 
     n = len(points)
@@ -55,12 +55,28 @@ def kmeans(points: Singles, clusters: int, *, seed: int, purpose: str) -> Cluste
         return Clusters(points.copy(), np.arange(n), np.zeros(n, np.float32))
     rng = np.random.default_rng(randomness.derive_seed(seed, "k-means", purpose))
     limit = max(SAMPLE, clusters)
-    with threadpool_limits(1, "blas"):
-        fitted = points if n <= limit else points[np.sort(rng.choice(n, limit, replace=False))]
-        few = min(len(fitted), _SEEDED * max(clusters, 1_000))
-        drawn = fitted[np.sort(rng.choice(len(fitted), few, replace=False))]
-        centres = lloyd(fitted, seeds(drawn, clusters, rng))
-        found = distances.nearest(points, centres)
+    fitted = points if n <= limit else points[np.sort(rng.choice(n, limit, replace=False))]
+    if clusters == len(fitted):
+        return _assigned(points, fitted)
+    common = {"n_clusters": clusters, "random_state": int(rng.integers(2**31)), "n_init": 1}
+    model = (
+        KMeans(**common, max_iter=100)
+        if clusters <= _LLOYD
+        else MiniBatchKMeans(
+            **common,
+            init="k-means++" if clusters <= _SPREAD else "random",
+            batch_size=_MINI_BATCH,
+            max_iter=20,
+        )
+    )
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fewer distinct points than clusters: some are empty, as said above
+        model.fit(fitted)
+    return _assigned(points, np.ascontiguousarray(model.cluster_centers_, np.float32))
+
+
+def _assigned(points: Singles, centres: Singles) -> Clusters:
+    found = distances.nearest(points, centres)
     return Clusters(centres, found.rows, found.distances)
 
 
@@ -68,58 +84,6 @@ def approximations(points: int, clusters: int) -> list[str]:
     """Say what `kmeans` does not do exactly at this size."""
     limit = max(SAMPLE, clusters)
     return [f"k-means centres fitted on {limit:,} of {points:,} images"] if points > limit else []
-
-
-def seeds(points: Singles, clusters: int, rng: np.random.Generator) -> Singles:
-    """Draw first centres in proportion to the squared distance from those drawn before.
-
-    The first eight are drawn one by one, then an eighth as many as there are at a time (after k-means||, Bahmani
-    et al., 2012), so that distances are matrix products. Where fewer points are distinct than centres are wanted,
-    the first is repeated.
-    """
-    drawn = [np.array([rng.integers(len(points))])]
-    weights = np.square(distances.nearest(points, points[drawn[0]]).distances)
-    total = 1
-    while total < clusters:
-        race = np.full(len(points), np.inf)  # the first to arrive at rate w is i with probability w_i / Σ w
-        np.divide(rng.standard_exponential(len(points)), weights, out=race, where=weights > 0)
-        wanted = min(max(1, total // 8), clusters - total)
-        first = np.argpartition(race, wanted - 1)[:wanted]
-        first = np.sort(first[np.isfinite(race[first])])
-        if not len(first):
-            drawn.append(np.repeat(drawn[0], clusters - total))
-            break
-        drawn.append(first)
-        total += len(first)
-        np.minimum(weights, np.square(distances.nearest(points, points[first]).distances), out=weights)
-    return np.asarray(points[np.concatenate(drawn)])
-
-
-def lloyd(points: Singles, centres: Singles) -> Singles:
-    """Move centres to the means of the points that are nearest to them, until little is gained."""
-    before = np.inf
-    for _ in range(_STEPS):
-        found = distances.nearest(points, centres)
-        now = float(np.square(found.distances, dtype=np.float64).sum())
-        if now >= before * (1 - _TOLERANCE):
-            break
-        before = now
-        centres = _means(points, found, len(centres))
-    return centres
-
-
-def _means(points: Singles, found: distances.Nearest, clusters: int) -> Singles:
-    """Return each cluster's mean; the points farthest from their centre take the place of empty clusters."""
-    order = np.argsort(found.rows, kind="stable")
-    sizes = np.bincount(found.rows, minlength=clusters)
-    ends = np.cumsum(sizes)
-    means = np.empty((clusters, points.shape[1]), np.float32)
-    for cluster in np.flatnonzero(sizes):
-        members = order[ends[cluster] - sizes[cluster] : ends[cluster]]
-        means[cluster] = points[members].sum(axis=0, dtype=np.float64) / sizes[cluster]
-    empty = np.flatnonzero(sizes == 0)
-    means[empty] = points[np.argsort(-found.distances, kind="stable")[: len(empty)]]
-    return means
 
 
 def cycle(sizes: NDArray[np.int64], visits: int) -> tuple[Rows, Rows]:

@@ -10,26 +10,31 @@ which gains a pick cannot have changed. The picks are those of plain greedy.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alcli import distances, randomness
+from alcli.contraction import Contraction
 
 Singles = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+Apply = Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]
 
-_SATURATED = 1e-12  # of the total weight: a gain below it is rounding
-_CANDIDATES, _REFERENCE = 512, 2_048  # of one block of bounds: 4 MiB of float32
+SATURATED = 1e-12  # of the total weight: a gain below it is rounding
+_DECIMALS = 9  # of a gain: two points, each the other's nearest, gain the same but for rounding
+_CANDIDATES, _REFERENCE = 256, 1_024  # of one block of bounds: 1 MiB of float32 stays in the cache
 _BATCH = 32  # gains measured at once: 12.8 MB at 100,000 reference points
 _BOUNDED = 1_024  # most gains bounded at once within one pick
 _DENSE = 0.03  # share of the reference that a gain must be measured on for a bound to be cheaper
-_VARIANCE = 0.995  # that the leading components hold
-_FITTED = 10_000  # points that the components are fitted on
-_INFLATION = 1 + 2.0**-13  # more than float32 loses in a sum of `_REFERENCE` terms that are not negative
+_THREADED = 4_000_000  # pairs from which on threads are worth starting
+_INFLATION = 1 + 2.0**-14  # more than float32 loses in a sum of `_REFERENCE` terms that are not negative
 
 
 class Kernel(NamedTuple):
@@ -109,7 +114,20 @@ def maximise(
     counts = weights > 0
     if not counts.all():
         reference, weights, covered = reference[counts], weights[counts], covered[counts]
-    return _Search(candidates, reference, kernel, weights, covered.copy()).run(k)
+    with _workers(len(candidates) * len(reference)) as apply:
+        return _Search(candidates, reference, kernel, weights, covered.copy(), apply).run(k)
+
+
+@contextlib.contextmanager
+def _workers(pairs: int) -> Iterator[Apply]:
+    """Give what maps a function over items: on every core, each with a BLAS of one thread, if it is worth it."""
+    if pairs < _THREADED:
+        yield map
+        return
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield pool.map
 
 
 def start(reference: Singles, chosen: Singles, kernel: Kernel) -> Floats:
@@ -142,65 +160,6 @@ def approximations(n: int, candidates: int, reference: int) -> list[str]:
     return notes
 
 
-class _Contraction:
-    """Candidates and reference in few dimensions, no two of them further apart than they are.
-
-    Attributes:
-        slack: What rounding may have added to a squared distance.
-    """
-
-    def __init__(self, candidates: Singles, reference: Singles) -> None:
-        centre = reference.mean(axis=0, dtype=np.float64).astype(np.float32)
-        basis = _components(reference, centre)
-        self._candidates = _mapped(candidates, centre, basis)
-        self._reference = _mapped(reference, centre, basis)
-        self._squares = distances.squares(self._candidates)
-        self._reference_squares = distances.squares(self._reference)
-        largest = max(self._squares.max(initial=0), self._reference_squares.max(initial=0))
-        self.slack = float(largest) * 1e-5
-
-    def to_reference(self, rows: Rows, part: slice) -> Singles:
-        """Return lower bounds of squared distances; (b,) candidates to a part of the reference -> (b, p)."""
-        return self._between(rows, self._reference[part], self._reference_squares[part])
-
-    def to_candidates(self, row: int) -> Singles:
-        """Return lower bounds of the squared distances of one candidate to all; (C,)."""
-        return self._between(np.array([row]), self._candidates, self._squares)[0]
-
-    def _between(self, rows: Rows, others: Singles, squares: Singles) -> Singles:
-        found = self._candidates[rows] @ others.T
-        found *= -2
-        found += (self._squares[rows] - np.float32(self.slack))[:, None]
-        found += squares
-        return np.maximum(found, 0, out=found)
-
-
-def _components(points: Singles, centre: Singles) -> Singles | None:
-    """Return the leading principal components, (d, p); None where they are too many to save work."""
-    sample = points[:: max(1, len(points) // _FITTED)] - centre
-    values, vectors = np.linalg.eigh((sample.T @ sample).astype(np.float64))
-    shares = np.cumsum(values[::-1])
-    if shares[-1] <= 0:
-        return None
-    count = int(np.searchsorted(shares, _VARIANCE * shares[-1])) + 1
-    few = count + 8 < points.shape[1] // 2
-    return np.ascontiguousarray(vectors[:, ::-1][:, :count], np.float32) if few else None
-
-
-def _mapped(points: Singles, centre: Singles, basis: Singles | None) -> Singles:
-    """Return coordinates on the basis, and as one more the length of what is left; all of it without one."""
-    if basis is None:
-        return points - centre
-    mapped = np.empty((len(points), basis.shape[1] + 1), np.float32)
-    for first in range(0, len(points), _FITTED):
-        block = points[first : first + _FITTED] - centre
-        along = block @ basis
-        block -= along @ basis.T
-        mapped[first : first + len(block), :-1] = along
-        mapped[first : first + len(block), -1] = np.sqrt(distances.squares(block))
-    return mapped
-
-
 class _Near(NamedTuple):
     """The reference points that one candidate may cover better than they are.
 
@@ -219,9 +178,15 @@ class _Search:
     """The state of the greedy search: for each candidate a bound of its gain, and how good the bound is."""
 
     def __init__(
-        self, candidates: Singles, reference: Singles, kernel: Kernel, weights: Floats, covered: Floats
+        self,
+        candidates: Singles,
+        reference: Singles,
+        kernel: Kernel,
+        weights: Floats,
+        covered: Floats,
+        apply: Apply,
     ) -> None:
-        self._candidates, self._reference, self._kernel = candidates, reference, kernel
+        self._candidates, self._reference, self._kernel, self._apply = candidates, reference, kernel, apply
         self._weights, self._covered = weights, covered
         self._measured = 0
         self._dense = 1.0  # share of the reference that the last gains were measured on, smoothed
@@ -230,7 +195,7 @@ class _Search:
         self._exact = np.zeros(count, np.bool_)  # whether it is the gain
         self._tight = np.zeros(count, np.bool_)  # whether it follows from what is covered now
         if len(reference):
-            self._contraction = _Contraction(candidates, reference)
+            self._contraction = Contraction(candidates, reference)
             self._tighten(np.arange(count))
 
     def run(self, k: int) -> Greedy:
@@ -238,7 +203,7 @@ class _Search:
         rows: list[int] = []
         gains: list[float] = []
         before = float(self._weights @ self._covered)
-        worth = _SATURATED * float(self._weights.sum())
+        worth = SATURATED * float(self._weights.sum())
         while len(rows) < k and len(self._reference):
             row = self._best()
             if self._bound[row] <= worth:
@@ -272,8 +237,8 @@ class _Search:
         """Bound gains by distances in the contraction, against what is covered now."""
         covered = np.nextafter(self._covered.astype(np.float32), np.float32(-1))
         weights = self._weights.astype(np.float32)
-        for first in range(0, len(rows), _CANDIDATES):
-            block = rows[first : first + _CANDIDATES]
+
+        def bounds(block: Rows) -> Floats:
             gains = np.zeros(len(block))
             for begin in range(0, len(covered), _REFERENCE):
                 part = slice(begin, begin + _REFERENCE)
@@ -281,7 +246,11 @@ class _Search:
                 values -= covered[part]
                 np.maximum(values, 0, out=values)
                 gains += values @ weights[part]
-            self._bound[block] = np.minimum(self._bound[block], gains * _INFLATION)
+            return gains * _INFLATION
+
+        blocks = [rows[first : first + _CANDIDATES] for first in range(0, len(rows), _CANDIDATES)]
+        found = np.concatenate(list(self._apply(bounds, blocks)))
+        self._bound[rows] = np.minimum(self._bound[rows], found)
         self._tight[rows] = True
 
     def _measure(self, rows: Rows) -> None:
@@ -290,7 +259,7 @@ class _Search:
         for row, near in zip(rows, self._nearby(rows), strict=True):
             better = np.maximum(near.values - self._covered[near.rows], 0)
             better *= self._weights[near.rows]
-            self._bound[row] = better.cumsum()[-1] if len(better) else 0.0
+            self._bound[row] = round(float(better.cumsum()[-1]), _DECIMALS) if len(better) else 0.0
             share += len(better)
         self._exact[rows] = True
         self._tight[rows] = True
@@ -318,13 +287,14 @@ class _Search:
         """Measure candidates against the reference points that they may cover better; few rows."""
         least = self._contraction.to_reference(rows, slice(None))
         reach = self._kernel.reach(self._covered) + self._contraction.slack
-        found = []
-        for row, bounds in zip(rows, least, strict=True):
-            near = np.flatnonzero(bounds < reach)
+
+        def measured(place: int) -> _Near:
+            near = np.flatnonzero(least[place] < reach)
             squared = np.empty(len(near))
             for first in range(0, len(near), _REFERENCE):
                 block = self._reference[near[first : first + _REFERENCE]]
-                block -= self._candidates[row]
+                block -= self._candidates[rows[place]]
                 squared[first : first + len(block)] = distances.squares(block)
-            found.append(_Near(near, squared, np.asarray(self._kernel.of(squared.copy()))))
-        return found
+            return _Near(near, squared, np.asarray(self._kernel.of(squared.copy())))
+
+        return list(self._apply(measured, range(len(rows))))

@@ -115,4 +115,5 @@ def in_threads(work: Callable[[Job], Result], jobs: Iterable[Job]) -> list[Resul
 def processors() -> int:
     """Return how many processors this process may use."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(allowed, int(os.environ.get("OMP_NUM_THREADS") or allowed)))
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # a list is one number per level
+    return max(1, min(allowed, int(wanted))) if wanted.isdecimal() else allowed

@@ -26,10 +26,13 @@ Rows = NDArray[np.int64]
 logger = logging.getLogger("alcli")
 
 _BLOCK = 4_096  # rows compared at once
-_PER_CELL = 1_000  # rows for each cell
+_PER_CELL = 500  # rows for each cell
+_SAMPLED = 8  # rows for each cell, in which its middle is looked for
+_MOVES = 2
 _ROUNDING = 1e-5  # of a cosine in float32; nearer to the threshold it is computed again in float64
 _SLACK = 2e-3  # radians: an arc cosine in float32 is that wrong near 0
 _PAIRS = 100_000  # drawn to see what unrelated images look like
+_DRAWS = 25  # so many times, to need little memory
 _JUDGED_FROM = 1_000  # images: among fewer, a few duplicates make up 0.1 % of all pairs
 
 
@@ -119,10 +122,9 @@ def _random_similarity(points: Singles, seed: int) -> float:
     if n < 2:
         return 0.0
     rng = np.random.default_rng(randomness.derive_seed(seed, "duplicates", "pairs"))
-    one = rng.integers(n, size=_PAIRS)
-    two = (one + rng.integers(1, n, size=_PAIRS)) % n
-    blocks = [slice(start, start + _BLOCK) for start in range(0, _PAIRS, _BLOCK)]
-    found = np.concatenate([_cosines(points[one[b]], points[two[b]]) for b in blocks])
+    one = rng.integers(n, size=(_DRAWS, _PAIRS // _DRAWS))
+    two = (one + rng.integers(1, n, size=one.shape)) % n
+    found = [_cosines(points[i], points[j]) for i, j in zip(one, two, strict=True)]
     return float(np.quantile(found, 0.999))
 
 
@@ -176,56 +178,75 @@ class _Cells:
     """Representatives, each in the cell of the nearest of some middles."""
 
     def __init__(self, points: Singles, threshold: float, seed: int) -> None:
-        n = len(points)
-        rng = np.random.default_rng(randomness.derive_seed(seed, "duplicates", "cells"))
         self._points = points
         self._threshold = threshold
-        self._middles = points[rng.choice(n, max(1, n // _PER_CELL), replace=False)]
-        self._cell = np.empty(n, np.int64)
-        self._angle = np.empty(n, np.float32)
-        for start in range(0, n, _BLOCK):
-            block = slice(start, start + _BLOCK)
-            cosines = points[block] @ self._middles.T
-            self._cell[block] = cosines.argmax(axis=1)
-            self._angle[block] = np.arccos(np.clip(cosines.max(axis=1), -1, 1))
-        sizes = np.bincount(self._cell, minlength=len(self._middles))
-        self._start = np.cumsum(sizes) - sizes
-        self._count = np.zeros(len(sizes), np.int64)
-        self._radius = np.zeros(len(sizes))
-        self._rows = np.empty(n, np.int64)  # by cell, in the order of arrival
-        self._held = np.empty_like(points)
-
-    def add(self, rows: Rows) -> None:
-        """Take in representatives, in ascending order."""
-        rows = rows[np.argsort(self._cell[rows], kind="stable")]
-        cells, first, counts = np.unique(self._cell[rows], return_index=True, return_counts=True)
-        rank = np.arange(len(rows)) - np.repeat(first, counts)
-        places = (self._start + self._count)[self._cell[rows]] + rank
-        self._rows[places], self._held[places] = rows, self._points[rows]
-        self._count[cells] += counts
-        np.maximum.at(self._radius, self._cell[rows], self._angle[rows])
+        self._middles = _middles(points, max(1, len(points) // _PER_CELL), seed)
+        count = len(self._middles)
+        self._rows = [np.empty(0, np.int64)] * count  # ascending
+        self._held = [np.empty((0, points.shape[1]), np.float32)] * count  # those points, and room for more
+        self._radius = np.zeros(count)
 
     def first(self, rows: Rows) -> Rows:
         """Return the first representative that is near enough to each row, -1 where there is none."""
         points = self._points[rows]
         found = np.full(len(rows), len(self._points))
         for cell, some in self._reachable(points):
-            span = slice(self._start[cell], self._start[cell] + self._count[cell])
-            local = _first(points[some], self._held[span], self._threshold)
+            mine = self._rows[cell]
+            local = _first(points[some], self._held[cell][: len(mine)], self._threshold)
             met = local >= 0
             at = some[met]
-            found[at] = np.minimum(found[at], self._rows[span][local[met]])
+            found[at] = np.minimum(found[at], mine[local[met]])
         found[found == len(self._points)] = -1
         return found
 
+    def add(self, rows: Rows) -> None:
+        """Take in representatives that come after all those before, in ascending order."""
+        points = self._points[rows]
+        cosines = points @ self._middles.T
+        cells = cosines.argmax(axis=1)
+        np.maximum.at(self._radius, cells, np.arccos(np.clip(cosines.max(axis=1), -1, 1)))
+        order = np.argsort(cells, kind="stable")
+        for part in np.split(order, np.flatnonzero(np.diff(cells[order])) + 1):
+            if len(part):
+                self._append(int(cells[part[0]]), rows[part], points[part])
+
+    def _append(self, cell: int, rows: Rows, points: Singles) -> None:
+        held, count = self._held[cell], len(self._rows[cell])
+        if count + len(rows) > len(held):
+            self._held[cell] = np.empty((max(2 * len(held), count + len(rows)), held.shape[1]), np.float32)
+            self._held[cell][:count] = held[:count]
+        self._held[cell][count : count + len(rows)] = points
+        self._rows[cell] = np.concatenate([self._rows[cell], rows])
+
     def _reachable(self, points: Singles) -> Iterator[tuple[int, Rows]]:
         """Yield each cell with the rows that may be near to one of its representatives."""
-        reach = self._radius + np.arccos(max(self._threshold - _ROUNDING, -1)) + _SLACK
-        least = np.where(self._count > 0, np.cos(np.minimum(reach, np.pi)) - _ROUNDING, np.inf)
+        reach = self._radius + np.arccos(self._threshold - _ROUNDING) + _SLACK
+        empty = np.array([not len(rows) for rows in self._rows])
+        least = np.where(empty, np.inf, np.cos(np.minimum(reach, np.pi)) - _ROUNDING).astype(np.float32)
         cells, rows = np.nonzero((points @ self._middles.T >= least).T)
         for part in np.split(np.arange(len(cells)), np.flatnonzero(np.diff(cells)) + 1):
             if len(part):
                 yield int(cells[part[0]]), rows[part]
+
+
+def _middles(points: Singles, count: int, seed: int) -> Singles:
+    """Return middles of small cells: rows of a sample far from each other, moved to the means around them."""
+    rng = np.random.default_rng(randomness.derive_seed(seed, "duplicates", "cells"))
+    rows = rng.choice(len(points), min(len(points), _SAMPLED * count), replace=False)
+    sample = points[rows]
+    middles = np.empty((count, points.shape[1]), np.float32)
+    nearest = np.full(len(sample), -np.inf, np.float32)
+    for i in range(count):
+        middles[i] = sample[nearest.argmin()]
+        np.maximum(nearest, sample @ middles[i], out=nearest)
+    for _ in range(_MOVES):
+        cells = np.concatenate(
+            [(sample[b : b + _BLOCK] @ middles.T).argmax(axis=1) for b in range(0, len(sample), _BLOCK)]
+        )
+        order = np.argsort(cells, kind="stable")
+        kept, first = np.unique(cells[order], return_index=True)
+        middles[kept] = distances.unit(np.add.reduceat(sample[order], first, axis=0))
+    return middles
 
 
 def _first(points: Singles, others: Singles, threshold: float) -> Rows:

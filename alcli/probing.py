@@ -6,7 +6,6 @@ those of `score` are, but for candidates. Each has a store of its own beside the
 
 from __future__ import annotations
 
-import functools
 import logging
 import shutil
 from collections.abc import Callable
@@ -59,12 +58,6 @@ _PROBES = {
     ),
     "gradient_lengths": _Probe(_gradient_lengths, {"classes": lengths.CLASSES}, 1),
 }
-SIGNALS = tuple(_PROBES)
-
-
-def store_of(project: Project, record: ModelRecord, signal: str) -> SignalStore:
-    """Return where a signal of this model is kept; it need not have been computed."""
-    return SignalStore(record.probed(project, signal))
 
 
 def probe(
@@ -88,7 +81,7 @@ def probe(
         record: The model.
         signal: `adversarial_distances` or `gradient_lengths`.
         manifest: The pool's.
-        rows: (r,) rows of it, ascending.
+        rows: (r,) rows of it, in any order.
         device: As on the command line.
         workers: Decoding processes; None is one per core.
         batch_size: Images per batch; None chooses by image size.
@@ -105,10 +98,10 @@ def probe(
     chosen = _PROBES[signal]
     _check(project, record, signal, chosen)
     with ledger.writing(project, "select"):
-        store = store_of(project, record, signal)
+        store = SignalStore(record.probed(project, signal))
         transform = Transform.from_dict(record.about["transform"])
         _prepare(store, record, signal, chosen)
-        todo = inference.stale_rows(manifest, rows, store)
+        todo = inference.stale_rows(manifest, np.sort(rows), store)
         if not len(todo):
             return store
         inference.save_signals(

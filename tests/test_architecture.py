@@ -49,6 +49,7 @@ FLOORS = {
         "quotas",
         "clustering",
         "coverage",
+        "contraction",
         "__init__",
     },
 }

@@ -76,5 +76,8 @@ def test_jobs_come_back_in_order() -> None:
 def test_processors_are_those_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert 1 <= distances.processors() <= (os.cpu_count() or 1)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert distances.processors() == 1
+    for text in ("1", "1,4", "0"):
+        monkeypatch.setenv("OMP_NUM_THREADS", text)
+        assert distances.processors() == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert distances.processors() >= 1

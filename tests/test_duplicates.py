@@ -57,6 +57,7 @@ def pool(kind: str, n: int, d: int, seed: int) -> NDArray[np.float32]:
 @pytest.fixture(params=[4_096, 7])
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks and cells as they are, and so small that a few rows need many of them."""
+    monkeypatch.setattr(duplicates, "_PAIRS", 100)
     monkeypatch.setattr(duplicates, "_BLOCK", request.param)
     if request.param == 7:
         monkeypatch.setattr(duplicates, "_PER_CELL", 12)

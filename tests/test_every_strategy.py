@@ -82,6 +82,25 @@ def test_distances_are_computed_once(pool: Path) -> None:
     assert "computing" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (["batchbald", "-k", 51], "50", "--stochastic power"),
+        (["uherding", "-O", "h=1000"], "h is", "from"),
+    ],
+)
+def test_what_is_too_large_or_out_of_range_is_refused(
+    pool: Path, words: list[str | int], message: str, hint: str
+) -> None:
+    for index in range(40, 60):
+        draw(pool / "unlabelled" / f"{index:02d}.png", shade=index, seed=index)
+    assert run("init", pool).exit_code == 0
+    done = run("select", "-s", *map(str, words), pool)
+    assert done.exit_code == 2, done.stderr
+    assert message in done.stderr
+    assert hint in done.stderr
+
+
 def test_the_list_says_what_each_needs_costs_and_keeps(tmp_path: Path) -> None:
     entries = json.loads(run("select", "--list", "--json", tmp_path).stdout)["strategies"]
     assert [entry["name"] for entry in entries] == alcli.strategies()

@@ -48,8 +48,7 @@ class KMeansPlusPlus:
         self._step = max(1, _GATHERED // (width + residuals.shape[1]))
         squares = self._squares(self._h) + self._bias
         self._norms = self._squares(self._a) * squares
-        self._roots = self._norms.sqrt()
-        self._slack = 2 * (width + residuals.shape[1] + 4) * _HALF_ULP  # of 2⟨g, g'⟩, as a share of ‖g‖‖g'‖
+        self._slack = (width + residuals.shape[1] + 4) * _HALF_ULP  # of 2⟨g, g'⟩, as a share of ‖g‖² + ‖g'‖²
         self._weights = torch.zeros((-(-n // block), block), dtype=torch.float64, device=device)
         self._nearest = self._weights.view(-1)[:n]
         self._nearest[squares > 0] = torch.inf
@@ -60,8 +59,7 @@ class KMeansPlusPlus:
         """Make a point a centre; its own distance becomes exactly 0."""
         products = torch.mv(self._a, self._a[row]).double()
         products *= torch.mv(self._h, self._h[row]) + self._bias
-        least = self._norms + self._norms[row] - 2 * products
-        least -= self._slack * self._roots * self._roots[row]
+        least = (self._norms + self._norms[row]) * (1 - self._slack) - 2 * products
         affected = torch.nonzero(least.clamp_(min=0) < self._nearest)[:, 0]
         for start in range(0, len(affected), self._step):
             rows = affected[start : start + self._step]

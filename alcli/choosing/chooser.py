@@ -162,7 +162,7 @@ class Chooser:
             confidence=confidence,
             nearest_labelled=source.nearest_names(rows, source.teachers) if compared else unknown,
             duplicates=field.listed(source.manifest, positions),
-            stepped_back=field.stepped_back,
+            stepped_back=len(field.doubles),
             model=source.record.id if source.record and source.store else None,
             signals=self._read_signals,
             digest=fingerprint.hexdigest(),

@@ -35,8 +35,7 @@ class Field:
         drawn: Positions drawn for the audit, in order of the draw.
         count: How many images the strategy is to choose.
         eligible: (e,) positions that the strategy ranks, ascending.
-        groups: By position of a representative, the rows of the manifest that are its duplicates.
-        stepped_back: How many images are duplicates of another, or of a labelled one.
+        doubles: By row of the manifest, the row that stands for it: of the same group, or labelled already.
         approximations: What narrowed the field, in words.
     """
 
@@ -45,8 +44,7 @@ class Field:
     drawn: Positions
     count: int
     eligible: Positions
-    groups: dict[int, list[int]] = field(default_factory=dict)
-    stepped_back: int = 0
+    doubles: dict[int, int] = field(default_factory=dict)
     approximations: list[str] = field(default_factory=list)
 
     @property
@@ -56,10 +54,12 @@ class Field:
 
     def listed(self, manifest: Manifest, positions: Positions) -> list[str | None]:
         """Return the file names of each image's duplicates as a JSON list; None where it has none."""
+        groups: dict[int, list[int]] = {}
+        for row, first in self.doubles.items():
+            groups.setdefault(first, []).append(row)
         found: list[str | None] = []
-        for position in positions:
-            members = self.groups.get(int(position))
-            names = manifest.strings("file_name", np.array(members)) if members else None
+        for row in self.rows[positions].tolist():
+            names = manifest.strings("file_name", np.array(groups[row])) if row in groups else None
             found.append(json.dumps(names, ensure_ascii=False) if names else None)
         return found
 
@@ -99,16 +99,11 @@ def deduplicated(field: Field, source: Source, request: Request) -> Field:
     )
     mine = found.representative[len(known) :]
     own = mine == np.arange(len(known), len(members))
-    groups: dict[int, list[int]] = {}
-    for position, representative in zip(pool[~own], mine[~own], strict=True):
-        if representative >= len(known):
-            first = int(pool[representative - len(known)])
-            groups.setdefault(first, []).append(int(field.rows[position]))
+    doubles = zip(field.rows[pool[~own]].tolist(), members[mine[~own]].tolist(), strict=True)
     return dataclasses.replace(
         field,
         eligible=np.sort(pool[own]),
-        groups=groups,
-        stepped_back=int((~own).sum()),
+        doubles=dict(doubles),
         approximations=[*field.approximations, *found.approximations],
     )
 

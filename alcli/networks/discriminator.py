@@ -103,7 +103,7 @@ def discriminate(points: Singles, labelled: int, how: Recipe, *, seed: int, devi
         rows = torch.from_numpy(points).to(device)
         network = Perceptron(points.shape[1], generator, device)
         epochs, accuracy = _train(network, rows, labelled, how, generator)
-        odds = torch.cat([network.log_odds(block)[0] for block in rows[labelled:].split(_PREDICTED)])
+        odds = torch.cat([network.log_odds(block)[0] for block in torch.split(rows[labelled:], _PREDICTED)])
     settled = np.round(odds.double().cpu().numpy(), _DECIMALS).clip(-_SURE, _SURE)
     return Verdict(1 / (1 + np.exp(-settled)), epochs, accuracy)
 
@@ -202,7 +202,7 @@ def _train(
     said = torch.empty(n, device=points.device)
     accuracy = 0.0
     for epoch in range(1, how.epochs + 1):
-        for batch in torch.randperm(n, generator=generator).to(points.device).split(how.batch):
+        for batch in torch.split(torch.randperm(n, generator=generator).to(points.device), how.batch):
             said[batch] = network.descend(points[batch], targets[batch], weights[batch])
             adam.step()
         right = ((said > 0) == (targets > 0)).float()

@@ -54,14 +54,15 @@ def expected_lengths(network: nn.Module, inputs: Tensor, *, temperature: float, 
             logits: Tensor = returned[0] if isinstance(returned, tuple) else returned
             return logits[0].float()
 
-        logits, back = vjp(forward, parameters)
+        logits, back, *_ = vjp(forward, parameters)
         p = (logits / temperature).softmax(dim=0)  # (c,)
         likely, at = p.topk(min(classes, len(p)))
         errors = p - torch.eye(len(p), device=p.device)[at]  # (m, c)
         (slopes,) = vmap(back)(errors)
         squares = [slope.flatten(1).square().sum(dim=1).double() for slope in slopes.values()]
         lengths = torch.stack(squares).sum(dim=0).sqrt()  # (m,)
-        return (lengths * likely.double()).sum() / likely.double().sum()
+        expected: Tensor = (lengths * likely.double()).sum() / likely.double().sum()
+        return expected
 
     count = sum(value.numel() for value in parameters.values()) * classes
     found: Tensor = vmap(length, chunk_size=max(1, _GRADIENT_VALUES // count))(inputs)

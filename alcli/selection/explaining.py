@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alcli import accelerated, ledger, ranking, rounds
 from alcli.choosing import Choice, Chooser
@@ -80,13 +81,17 @@ def explain(project: Project, request: Request, file_name: str, *, settings: Set
     lacking = len(chooser.unscored()) or (chooser.probe and len(chooser.unprobed()))
     if lacking:
         raise StepMissing(f"{lacking} images have no signals yet", hint=project.command("score"))
-    name = chooser.plan.strategy.name
+    found = Explanation(file_name, chooser.plan.strategy.name, number, selected=False, why="")
     if not manifest.queryable[row]:
-        return Explanation(file_name, name, number, selected=False, why=_barred(manifest, row))
+        return replace(found, why=_barred(manifest, row))
     choice = chooser.choose(manifest.round + 1)
     at = np.flatnonzero(choice.rows == row)
-    found = _chosen(chooser, choice, int(at[0])) if len(at) else _passed_over(chooser, choice, row)
-    return Explanation(file_name, name, number, **found, **_neighbours(chooser, choice, row))
+    found = _chosen(found, choice, int(at[0])) if len(at) else _passed_over(found, chooser, choice, row)
+    return replace(
+        found,
+        nearest_selected=_nearest(chooser, row, choice.rows[choice.rows != row]),
+        nearest_labelled=_nearest(chooser, row, chooser.source.teachers),
+    )
 
 
 def _row(manifest: Manifest, file_name: str) -> int:
@@ -112,71 +117,58 @@ def _barred(manifest: Manifest, row: int) -> str:
     return f"it is out for labelling in round {cells['queried_round']}"
 
 
-def _chosen(chooser: Chooser, choice: Choice, at: int) -> dict[str, object]:
+def _chosen(found: Explanation, choice: Choice, at: int) -> Explanation:
+    """Say why an image is in the selection, at position `at`."""
     reason = choice.reasons[at]
     score = float(choice.scores[at])
     words = {
         "audit": "it was drawn at random for the audit",
         "fill": "the strategy had nothing more to gain, and it fills up the batch",
-        "diverse": f"{chooser.plan.strategy.name} picked it as number {at + 1} of the batch",
+        "diverse": f"{found.strategy} picked it as number {at + 1} of the batch",
     }
-    return {
-        "selected": True,
-        "why": words.get(reason, f"it ranks {at + 1} of {len(choice.rows)} selected images"),
-        "rank": at + 1,
-        "of": len(choice.rows),
-        "score": None if np.isnan(score) else score,
-        "reason": reason,
-    }
+    return replace(
+        found,
+        selected=True,
+        why=words.get(reason, f"it ranks {at + 1} of {len(choice.rows)} selected images"),
+        rank=at + 1,
+        of=len(choice.rows),
+        score=None if np.isnan(score) else score,
+        reason=reason,
+    )
 
 
-def _passed_over(chooser: Chooser, choice: Choice, row: int) -> dict[str, object]:
+def _passed_over(found: Explanation, chooser: Chooser, choice: Choice, row: int) -> Explanation:
     """Say what an image that could be queried lacked."""
     field = chooser.field(chooser.source.manifest.round + 1)
     position = int(np.searchsorted(field.rows, row))
-    for first, members in field.groups.items():
-        if row in members:
-            name = chooser.source.manifest.strings("file_name", np.array([field.rows[first]]))[0]
-            return {"selected": False, "why": f"it is a duplicate of {name}, which stands for it"}
+    if row in field.doubles:
+        name = chooser.source.manifest.strings("file_name", np.array([field.doubles[row]]))[0]
+        return replace(found, why=f"it is a duplicate of {name}, which stands for it")
     if position not in field.eligible:
-        duplicate = field.stepped_back and not field.approximations
-        why = "it is a duplicate of a labelled image" if duplicate else "it was not among the candidates"
-        return {"selected": False, "why": why}
-    name = chooser.plan.strategy.name
+        return replace(found, why="it was not among the candidates")
     if chooser.plan.strategy.kind == "batch":
-        return {"selected": False, "why": f"{name} picks images together, and others served the batch more"}
+        return replace(found, why=f"{found.strategy} picks images together, and others served the batch more")
     scores = chooser.scores(field, Fingerprint())
     at = int(np.searchsorted(field.eligible, position))
     order = ranking.top(scores, field.keys[field.eligible], len(field.eligible))
     rank = int(np.flatnonzero(order == at)[0]) + 1
-    cut = float(np.nanmin(choice.scores)) if len(choice.rows) else None
-    by_class = f", within {chooser.request.by_class}" if chooser.request.by_class else ""
-    return {
-        "selected": False,
-        "why": f"{rank - 1} images rank before it, and {int((~choice.audit).sum())} were taken{by_class}",
-        "rank": rank,
-        "of": len(order),
-        "score": float(scores.values[at]),
-        "cut": cut,
-    }
+    within = f", within {chooser.request.by_class}" if chooser.request.by_class else ""
+    return replace(
+        found,
+        why=f"{rank - 1} images rank before it, and {int((~choice.audit).sum())} were taken{within}",
+        rank=rank,
+        of=len(order),
+        score=float(scores.values[at]),
+        cut=float(np.nanmin(choice.scores)) if len(choice.rows) else None,
+    )
 
 
-def _neighbours(chooser: Chooser, choice: Choice, row: int) -> dict[str, Neighbour | None]:
+def _nearest(chooser: Chooser, row: int, others: NDArray[np.int64]) -> Neighbour | None:
     source = chooser.source
     if "embeddings" not in source.shapes or len(source.stale(np.array([row]))):
-        return {}
-    others = {
-        "nearest_selected": choice.rows[choice.rows != row],
-        "nearest_labelled": source.teachers,
-    }
-    return {name: _nearest(chooser, row, rows) for name, rows in others.items()}
-
-
-def _nearest(
-    chooser: Chooser, row: int, others: np.ndarray[tuple[int], np.dtype[np.int64]]
-) -> Neighbour | None:
-    found = chooser.source.nearest(np.array([row]), others)
+        return None
+    found = source.nearest(np.array([row]), others)
     if found.rows[0] < 0:
         return None
-    name = chooser.source.manifest.strings("file_name", found.rows)[0]
+    name = source.manifest.strings("file_name", found.rows)[0]
     return Neighbour(str(name), float(found.distances[0]))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -98,12 +99,7 @@ class Cover:
         """
         of_reference = None if weights is None else weights[self._reference]
         covered = coverage.start(self.reference, self.labelled, kernel)
-        maximise = coverage.maximise
-        if device.startswith("cuda"):
-            from alcli.accelerated.coverage import maximise as on_device
-
-            maximise = on_device(device)
-        found = maximise(
+        found = _engine(device)(
             self.points, self.reference, k, kernel=kernel, weights=of_reference, covered=covered
         )
         total = float(len(self.reference) if of_reference is None else of_reference.sum())
@@ -122,6 +118,14 @@ class Cover:
         return np.argsort(-distances.nearest(self.points, chosen).distances, kind="stable")
 
 
+def _engine(device: str) -> Callable[..., Greedy]:
+    if not device.startswith("cuda"):
+        return coverage.maximise
+    from alcli.accelerated import coverage as accelerated
+
+    return functools.partial(accelerated.maximise, device=device)
+
+
 def _rows(embeddings: Singles, rows: Rows) -> Singles:
     return embeddings if len(rows) == len(embeddings) else embeddings[rows]
 
@@ -137,22 +141,29 @@ def _quality(found: Greedy, kernel: Kernel, total: float, k: int) -> dict[str, A
     return quality
 
 
-def adaptive_width(labelled: Singles) -> float:
+def adaptive_width(given: Singles) -> float:
     """Return the kernel's width that follows from l labelled images: how near the nearest of them are.
 
     The smallest distance between two is 0 or rounding where an image was labelled twice. So each one's nearest
     at a positive distance counts, and the 1 % quantile of these is taken. 1 where there are not two apart.
 
     Args:
-        labelled: (l, d); beyond 5,000 rows the quantile is of 5,000, evenly spread, with respect to all.
+        given: (l, d); beyond 5,000 rows the quantile is of 5,000, evenly spread, with respect to all.
     """
+    labelled = given.astype(np.float64)  # in float32 an image is up to 0.002 apart from itself
     queries = labelled[:: math.ceil(len(labelled) / 5_000)] if len(labelled) else labelled
     closest = np.full(len(queries), np.inf)
-    floor = 1e-6 * float(distances.squares(labelled).max(initial=0))  # below it, rounding
+    squares = np.einsum("ij,ij->i", labelled, labelled)
+    of_queries = np.einsum("ij,ij->i", queries, queries)
+    floor = 1e-10 * float(squares.max(initial=0))  # below it, rounding
     for first in range(0, len(queries), 1_000):
         rows = slice(first, first + 1_000)
         for begin in range(0, len(labelled), 10_000):
-            found = distances.between(queries[rows], labelled[begin : begin + 10_000])
+            others = slice(begin, begin + 10_000)
+            found = queries[rows] @ labelled[others].T
+            found *= -2
+            found += of_queries[rows, None]
+            found += squares[others]
             found[found <= floor] = np.inf
             closest[rows] = np.minimum(closest[rows], found.min(axis=1))
     closest = closest[np.isfinite(closest)]

@@ -21,6 +21,7 @@ from alcli.strategies._batch import Floats, Rows, Singles
 _WIDTH = 16  # main directions in a sketch
 _SAMPLE = 4_096  # rows that these are taken from
 _DENSE = 16  # measuring a row costs about as much as so many rows of a matrix-vector product
+_RETRY = 8  # centres after which sketches that spared too little are tried again
 _PAIRS = 2**22  # distances of rows to the first centres that are held at a time: 16 MiB
 _EPS = float(np.finfo(np.float32).eps)
 
@@ -151,6 +152,9 @@ class Cover:
         self._points = points
         self._middle = axes.middle.astype(np.float32)
         self._sketches = axes.sketched(points)
+        self._squares = np.square(self._sketches.lengths)
+        self._longest = self._sketches.lengths.max()
+        self._blunt = False  # whether bounds spared too little when last tried
         first = axes.sketched(centres)
         self._count = len(centres)
         self._centres = Sketches(
@@ -186,20 +190,25 @@ class Cover:
             half = np.sqrt(np.maximum(gaps, 0)) / 2
             within = np.flatnonzero(self.distances > half[self._owner])
             rows = within if len(within) < many else rows
+        if isinstance(rows, slice) and self._blunt and self._count % _RETRY:
+            return self._by_product(row)
         possible = self._sketches.below(rows, *sketch) < np.square(self.distances[rows])
         found = np.flatnonzero(possible) if isinstance(rows, slice) else rows[possible]
-        return found if len(found) * _DENSE < len(self._points) else self._by_product(row)
+        self._blunt = len(found) * _DENSE >= len(self._points)
+        return self._by_product(row) if self._blunt else found
 
     def _by_product(self, row: int) -> Rows:
         """Return the same rows, fewer of them, by a matrix-vector product with all rows."""
         centre = self._points[row] - self._middle
-        lengths, length = self._sketches.lengths, self._sketches.lengths[row]
+        length = self._sketches.lengths[row]
         # The rows themselves are not centred, which would take a copy of them: (x - m)·c = x·c - m·c.
         found = self._points @ (-2 * centre)
-        found += 2 * (self._middle @ centre) + length**2 + lengths**2
-        offset = np.linalg.norm(self._middle)
-        found -= (len(centre) + 8) * _EPS * (lengths + length + offset) ** 2
-        return np.flatnonzero(found < np.square(self.distances))
+        found += self._squares
+        longest = self._longest + length + np.linalg.norm(self._middle)
+        slack = (len(centre) + 8) * _EPS * longest**2
+        limit = np.square(self.distances)
+        limit += slack - float(length) ** 2 - 2 * float(self._middle @ centre)
+        return np.flatnonzero(found < limit)
 
 
 def nearest_centres(points: Singles, centres: Singles, middle: Singles) -> tuple[Rows, Floats]:

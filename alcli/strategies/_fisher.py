@@ -16,19 +16,19 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 _VALUES = 2**20  # of one block's temporaries: 8 MiB, which a cache holds
+_ROWS = 2_048  # of a product with a matrix of (c·d)² numbers
 _TOGETHER = 512  # small systems solved at once
 _TIE = 1e-9  # relative: values that differ by less differ by rounding only
 
 
-def factors(probabilities: Singles, weight: float = 1.0) -> Floats:
-    """Return B of each row, with BᵀB = weight · Uᵀ(diag(p) - ppᵀ)U, U a basis of what is orthogonal to ones.
+def factors(probabilities: Singles) -> Floats:
+    """Return B of each row, with BᵀB = Uᵀ(diag(p) - ppᵀ)U, U a basis of what is orthogonal to ones.
 
     Before U it is the Cholesky factor of a multinomial's covariance (Tanabe & Sagae, 1992), whose row j is
     √(p_j q_j / q_{j-1}) · (e_j - p_{j+1…} / q_j) with q_j the probability of the classes after j.
 
     Args:
         probabilities: (n, c).
-        weight: Of the information.
 
     Returns:
         (n, c - 1, c - 1).
@@ -46,7 +46,7 @@ def factors(probabilities: Singles, weight: float = 1.0) -> Floats:
         sizes = np.divide(
             p[block, :-1] * after[block], here[block], where=here[block] > 0, out=np.zeros_like(here[block])
         )
-        found[block] = (np.eye(c - 1, c) - rest) @ basis * np.sqrt(weight * sizes)[:, :, None]
+        found[block] = (np.eye(c - 1, c) - rest) @ basis * np.sqrt(sizes)[:, :, None]
     return found
 
 
@@ -54,7 +54,7 @@ def information(factors: Floats, embeddings: Singles) -> Floats:
     """Return Σ xᵀx; (n, r, r), (n, d) -> (m, m)."""
     r, d = factors.shape[1], embeddings.shape[1]
     total = np.zeros((r, d, r, d))
-    for block in _blocks(len(embeddings), r * (d + r)):
+    for block in _blocks(len(embeddings), _VALUES // _ROWS):
         h = embeddings[block].astype(np.float64)
         squares = factors[block].transpose(0, 2, 1) @ factors[block]
         for i in range(r):
@@ -66,8 +66,8 @@ def information(factors: Floats, embeddings: Singles) -> Floats:
     return total.reshape(r * d, r * d)
 
 
-class Batch:
-    """A batch's inverse information M⁻¹, and what it means for every candidate.
+class Metric:
+    """The inverse information M⁻¹ of a batch, in whose metric information is left unexplained.
 
     Attributes:
         inverse: (m, m) M⁻¹.
@@ -86,7 +86,7 @@ class Batch:
         return float(np.vdot(self.inverse, self.target))
 
     def change(self, factor: Floats, embedding: Singles, sign: int) -> tuple[Floats, Floats]:
-        """Add an image to M, or take it out.
+        """Add an image to the batch, or take it out.
 
         Args:
             factor: (r, r) the image's B.
@@ -125,10 +125,10 @@ class Candidates:
         self._inner = np.zeros_like(factors)
         self._outer = np.zeros_like(factors)
 
-    def measure(self, batch: Batch) -> None:
+    def measure(self, metric: Metric) -> None:
         """Compute both matrices of every image: 2 · n · r² · d²."""
-        self._inner = self._forms(batch.inverse)
-        self._outer = self._forms(batch.inverse @ batch.target @ batch.inverse)
+        self._inner = self._forms(metric.inverse)
+        self._outer = self._forms(metric.inverse @ metric.target @ metric.inverse)
 
     def subset(self, rows: NDArray[np.int64]) -> Candidates:
         """Return some of the images."""
@@ -137,7 +137,7 @@ class Candidates:
         return found
 
     def follow(self, w: Floats, y: Floats, sign: int) -> None:
-        """Take in a change of the batch: what `Batch.change` returned."""
+        """Take in a change of the batch: what `Metric.change` returned."""
         r, d = len(w), self.embeddings.shape[1]
         both = np.concatenate([w, y]).reshape(-1, d)  # (2·r·r, d)
         for block in _blocks(len(self.factors), d + 6 * r * r):
@@ -185,7 +185,7 @@ class Candidates:
         n, r, d = len(self.factors), self.factors.shape[1], self.embeddings.shape[1]
         found = np.empty((n, r, r))
         parts = matrix.reshape(r, d, r * d)
-        for block in _blocks(n, r * (d + r)):
+        for block in _blocks(n, _VALUES // _ROWS):
             h = self.embeddings[block].astype(np.float64)
             forms = np.empty((len(h), r, r))
             for i in range(r):

@@ -6,9 +6,9 @@ arXiv:2306.09910, appendix D).
 
 A new centre c is compared only with images that it could be nearer to than their own centre o. Gradients lie
 in a Hilbert space, so D(x, c) ≥ D(c, o) - D(x, o): where D(x, o) ≤ D(c, o) / 2 nothing changes. Of what is left,
-| ‖g_x‖ - ‖g_c‖ | and then a·a' alone bound D(x, c) from below, next comes ⟨g, g'⟩ in float32 with a bound of its
-rounding, and only where that is not enough the distance itself, in float64. What is skipped could not have
-changed a distance; so the distances, and with them the draws, are those of the plain loop.
+a·a' and the lengths of h bound D(x, c) from below, by more than | ‖g_x‖ - ‖g_c‖ | does; next comes ⟨g, g'⟩ in
+float32 with a bound of its rounding, and only where that is not enough the distance itself, in float64. What is
+skipped could not have changed a distance; so the distances, and with them the draws, are those of the plain loop.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ Rows = NDArray[np.intp]
 BLOCK = 256  # rows whose weights are summed up together: what a draw looks at is n / 256 sums and one block
 CLOSE = 1e-6  # share of ‖g‖² + ‖g'‖² below which a squared distance is measured from differences
 _HALF_ULP = 2.0**-24  # of float32
-_GATHERED = 2**20  # numbers that are gathered at a time: 4 MiB of float32
+_GATHERED = 2**18  # numbers that are gathered at a time: 1 MiB of float32, which stays in the cache
+_SCANNED = 2**14  # rows that are looked over at a time, for the same reason
 
 
 class Seeding(Protocol):
-    """Squared distances D² of n points to the nearest centre so far.
+    """Squared distances D² of n points to the nearest centre so far; infinite before there is one.
 
     Attributes:
         norms: (n,) ‖g‖².
@@ -89,13 +90,12 @@ class KMeansPlusPlus:
         self._a, self._h, self._bias = residuals, embeddings, float(bias)
         self._lengths = np.sqrt(_squares(embeddings) + self._bias)  # of h
         self.norms = _squares(residuals) * self._lengths**2
-        self._roots = np.sqrt(self.norms)
-        self._slack = 2 * (width + residuals.shape[1] + 4) * _HALF_ULP  # of 2⟨g, g'⟩, as a share of ‖g‖‖g'‖
+        self._slack = (width + residuals.shape[1] + 4) * _HALF_ULP
         blocks = -(-n // BLOCK)
         self._weights = np.zeros((blocks, BLOCK))  # D²; the last block is filled up with 0
         self._nearest = self._weights.reshape(-1)[:n]
         self._nearest[self._lengths > 0] = np.inf
-        self._sums = np.zeros(blocks)
+        self._sums = self._weights.sum(axis=1)
         self._owners = np.zeros(n, np.intp)  # which centre is nearest, in the order in which they came
         self._centres: list[int] = []
         self._centre_a = np.empty((16, residuals.shape[1]), np.float32)
@@ -115,25 +115,28 @@ class KMeansPlusPlus:
 
     def sums(self) -> Floats:
         """Return the sum of D² of every `BLOCK` rows."""
-        return self._sums
+        return np.asarray(self._sums)
 
     def block(self, number: int) -> Floats:
         """Return D² of the rows of one block."""
-        return np.asarray(self._weights[number])
+        weights: Floats = self._weights[number]
+        return weights
 
     def _affected(self, row: int) -> Rows:
         """Return the rows that bounds alone do not rule out."""
-        if not self._centres:
-            return np.flatnonzero(self._nearest)
         known = len(self._centres)
+        if not known:
+            return np.flatnonzero(self._nearest)
         products = self._products(self._centre_a[:known], self._centre_h[:known], row)
-        apart = self._at_least(np.array(self._centres), row, products)
-        rows = np.flatnonzero(self._nearest > (apart / 4)[self._owners])
-        gap = self._roots[rows] - self._roots[row]
-        rows = rows[gap * gap < self._nearest[rows]]
-        likeness = np.abs(np.vecdot(self._a[rows], self._a[row])).astype(np.float64)
-        likeness *= self._lengths[rows] * self._lengths[row]
-        return np.asarray(rows[self._at_least(rows, row, likeness) < self._nearest[rows]])
+        apart = self._at_least(np.array(self._centres), row, products) / 4
+        found = []
+        for start in range(0, len(self._nearest), _SCANNED):
+            part = slice(start, start + _SCANNED)
+            rows = np.flatnonzero(self._nearest[part] > apart[self._owners[part]]) + start
+            most = np.abs(np.vecdot(self._a[rows], self._a[row])) * self._lengths[rows]
+            most *= self._lengths[row]
+            found.append(rows[self._at_least(rows, row, most) < self._nearest[rows]])
+        return np.concatenate(found)
 
     def _lower(self, rows: Rows, row: int) -> Rows:
         """Lower D² of `rows` to their distance from the centre `row` where that is less; return where."""
@@ -157,10 +160,13 @@ class KMeansPlusPlus:
         return np.asarray(found)
 
     def _at_least(self, rows: Rows, row: int, products: Floats) -> Floats:
-        """Return what squared distances are at least, by inner products that were computed in float32."""
+        """Return what squared distances are at least, by inner products that were computed in float32.
+
+        Their error is at most a share of ‖g‖‖g'‖, and so of (‖g‖² + ‖g'‖²) / 2.
+        """
         found = self.norms[rows] + self.norms[row]
+        found *= 1 - self._slack
         found -= 2 * products
-        found -= self._slack * self._roots[rows] * self._roots[row]
         return np.asarray(np.maximum(found, 0, out=found))
 
     def _distances(self, rows: Rows, row: int) -> Floats:

@@ -18,7 +18,7 @@ logger = logging.getLogger("alcli")
 @batch(
     paper="Ash et al., 2020, arXiv:1906.03671, algorithm 1; first centre as in JordanAsh/badge@a2d18ac",
     cost="O(k·n·(c + d)), pruned",
-    memory="4·n·c + 44·n + 4·k·(c + d)",
+    memory="4·n·c + 32·n + 4·k·(c + d)",
     prefix=True,
     candidates="margin",
 )
@@ -57,7 +57,7 @@ def badge(
     seeding = _seeding(residuals, embeddings, bias=bias, device=device)
     rng = np.random.default_rng(randomness.derive_seed(seed, "badge"))
     rows, scores = _drawn(seeding, k, rng)
-    quality = {"squared_distance_left": float(seeding.sums().sum())}
+    quality = {"squared_distance_left": float(seeding.sums().sum()) if len(rows) else 0.0}
     if len(rows) == k:
         return Batch(rows, scores, ["diverse"] * k, quality=quality)
     logger.warning(

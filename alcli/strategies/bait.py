@@ -90,18 +90,18 @@ def bait(
         k rows in the order in which they were added; the score is what each lowered tr(M⁻¹F) by. Images without
         information, certain ones, fill up by their margins. `quality` has tr(M⁻¹F) before and after.
     """
-    n, l = len(embeddings), len(labelled_embeddings)  # noqa: E741 - the letter used throughout
+    n, labelled = len(embeddings), len(labelled_embeddings)
     notes = []
     if 0 < width < embeddings.shape[1]:
         embeddings, labelled_embeddings, note = _narrowed(embeddings, labelled_embeddings, width)
         notes.append(note)
     mine, theirs = _fisher.factors(probabilities), _fisher.factors(labelled_probabilities)
     known = _fisher.information(theirs, labelled_embeddings)
-    target = (_fisher.information(mine, embeddings) + known) / (n + l)
-    matrix = known / (l + k)  # the mean of l times l / (l + k)
+    target = (_fisher.information(mine, embeddings) + known) / (n + labelled)
+    matrix = known / (labelled + k)  # their mean times l / (l + k)
     matrix[np.diag_indices_from(matrix)] += regularisation
-    state = _fisher.Batch(matrix, target)
-    mine *= np.sqrt(k / (l + k))
+    state = _fisher.Metric(matrix, target)
+    mine *= np.sqrt(k / (labelled + k))
     before = state.objective
     rows, gains = _chosen(state, _fisher.Candidates(mine, embeddings), k)
     quality = {"objective_before": before, "objective": state.objective}
@@ -109,7 +109,7 @@ def bait(
     return found if len(rows) == k else _completed(found, probabilities, k)
 
 
-def _chosen(state: _fisher.Batch, pool: _fisher.Candidates, k: int) -> tuple[Rows, Floats]:
+def _chosen(state: _fisher.Metric, pool: _fisher.Candidates, k: int) -> tuple[Rows, Floats]:
     """Add up to 2k images, take out all but k; return the rows left, fewer if no more have information."""
     pool.measure(state)
     rows: list[int] = []

@@ -90,11 +90,13 @@ class _Pool:
         self.shape: tuple[int, ...] = passes.shape
         self.spread = np.empty(passes.shape[:2])
         for block in self._blocks():
-            self.spread[block] = uncertainty.entropy(passes[block].astype(np.float64))
+            self.spread[block] = uncertainty.entropy(self.passes(block))
 
-    def passes(self, rows: Rows | slice | int) -> Floats:
-        """Return (b, m, c) in float64."""
-        return self._passes[rows].astype(np.float64)
+    def passes(self, rows: Rows | slice) -> Floats:
+        """Return (b, m, c) in float64, whose rows sum to 1 as far as that goes and not as far as float32 does."""
+        wide = self._passes[rows].astype(np.float64)
+        wide /= wide.sum(axis=2, keepdims=True)
+        return wide
 
     def information(self, outcomes: Outcomes, rows: Rows) -> Floats:
         """Return what each of `rows` adds."""

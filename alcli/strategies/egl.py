@@ -33,7 +33,7 @@ def egl(
     probabilities: Floats,
     embeddings: Floats,
     *,
-    scope: Literal["last-layer", "network"] = "last-layer",
+    scope: Literal["last-layer", "network"] = "last-layer",  # noqa: ARG001  # read by the registry
     bias: bool = False,
 ) -> Floats:
     """Query where the gradient of the loss is expected to be longest.

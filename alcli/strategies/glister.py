@@ -47,7 +47,7 @@ def glister(
     refresh: Annotated[int, Range(0, 1_000_000)] = 0,
     validation: Literal["all", "labelled"] = "all",
 ) -> Batch:
-    """Take the images whose gradients most reduce the loss of all, to first order (experimental).
+    """Take the images whose gradients most reduce the loss of all (experimental).
 
     Args:
         probabilities: (n, c).
@@ -73,7 +73,9 @@ def glister(
     if not errors.any():
         logger.warning("no image has a gradient: glister takes the smallest margins instead")
         order = smallest(uncertainty.margin(probabilities.astype(np.float64)), k)
-        return dataclasses.replace(filled(np.empty(0, np.int64), np.empty(0), k, order), quality={"filled": k})
+        return dataclasses.replace(
+            filled(np.empty(0, np.int64), np.empty(0), k, order), quality={"filled": k}
+        )
     known = (labels >= 0) & (labels < probabilities.shape[1])
     loss = _Loss(labelled_probabilities[known], labelled_embeddings[known], labels[known])
     parts = [loss]

@@ -16,7 +16,7 @@ logger = logging.getLogger("alcli")
 @batch(
     paper="Sener & Savarese, 2018, arXiv:1708.00489, algorithm 1",
     cost="O((l + k)·n·d), pruned",
-    memory="24·n + 4·(l + k)·d",
+    memory="140·n + 72·(l + k)",
     prefix=True,
 )
 def kcenter(embeddings: Singles, *, labelled_embeddings: Singles, k: int, device: str) -> Batch:

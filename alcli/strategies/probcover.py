@@ -104,5 +104,6 @@ def pure_radius(points: Singles, clusters: int, purity: float, *, seed: int) -> 
         found[labels[rows, None] == labels] = np.inf
         others[rows] = np.sqrt(found.min(axis=1))
     impure = len(points) - int(np.ceil(purity * len(points) - 1e-9))
-    radius = float(np.sort(others)[impure])
-    return radius if 0 < radius < np.inf else 1.0
+    radii = np.sort(others)[impure:]
+    radii = radii[(radii > 0) & np.isfinite(radii)]
+    return float(radii[0]) if len(radii) else 1.0

@@ -279,6 +279,14 @@ class TestExplain:
         distances = np.linalg.norm(embeddings[chosen] - embeddings[other], axis=1)
         assert found["nearest_selected"]["file_name"] == f"img-{chosen[int(distances.argmin())]:04d}.jpg"
 
+    def test_a_duplicate(self, scored_pool: Build) -> None:
+        embeddings = np.random.default_rng(1).normal(size=(30, 8)).astype(np.float16)
+        embeddings[20] = embeddings[0]
+        probabilities = np.random.default_rng(0).dirichlet(np.ones(3), 30)
+        project = scored_pool(probabilities, signals={"embeddings": embeddings}, labels={0: "class-0"})
+        found = self.explained(project, 20, dedup=True, k="5")
+        assert found["why"] == "it is a duplicate of img-0000.jpg, which stands for it"
+
     def test_a_candidate_that_was_none(self, pool: Project) -> None:
         order = [row for row in np.argsort(margins(pool), kind="stable").tolist() if row >= 9]
         found = self.explained(pool, order[-1], strategy="kmeans", k="3", candidates=10)

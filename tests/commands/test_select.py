@@ -171,6 +171,14 @@ def test_the_list_of_strategies_needs_no_pool(tmp_path: Path) -> None:
         (["--seed", "-1"], 2, "--seed"),
         (["--strategy", "bald"], 3, "mc_probabilities"),
         (["--strategy", "triplet-margin"], 3, "triplet_embeddings"),
+        (["--strategy", "kcenter"], 3, "kcenter needs embeddings, which model 0001-aaaaaa has not given"),
+        (["--strategy", "deepfool"], 3, "score --from OUTPUTS.parquet"),
+        (["--strategy", "base"], 3, "head_bias, head_weights"),
+        (["--strategy", "badge", "--stochastic", "power"], 2, "badge picks its batch as a whole"),
+        (["--dedup-threshold", "2", "--dedup"], 2, "--dedup-threshold 2"),
+        (["--candidates", "3", "-k", "4"], 2, "--candidates 3"),
+        (["-s", "auto", "-O", "h=1"], 2, "auto settles its own options"),
+        (["--explain", "no.jpg"], 2, "no image no.jpg"),
     ],
 )
 def test_a_bad_request_changes_nothing(

@@ -54,7 +54,9 @@ def one_by_one(model: nn.Module, image: Tensor, *, steps: int = 10) -> float:
 
 def test_golden() -> None:
     """The nearest class counts, not the last one tried (pitfalls.md 1.15): that would be 5/√5 = 2.236068."""
-    assert adversarial_distances(golden, torch.tensor([[2.0, 1.0]])).item() == pytest.approx(0.707107, abs=1e-6)
+    assert adversarial_distances(golden, torch.tensor([[2.0, 1.0]])).item() == pytest.approx(
+        0.707107, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(("d", "c"), [(2, 2), (5, 3), (20, 8)])
@@ -82,7 +84,9 @@ def test_a_batch_says_what_one_image_at_a_time_says() -> None:
 
 
 def test_the_network_is_left_as_it_was() -> None:
-    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Dropout(0.5), nn.Linear(2704, 3))
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Dropout(0.5), nn.Linear(2704, 3)
+    )
     model.eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     images = pictures(5)
@@ -152,9 +156,9 @@ def test_an_image_that_changed_leaves_the_batch() -> None:
     def logits(x: Tensor) -> Tensor:
         seen.append(len(x))
         linear = torch.stack([torch.zeros_like(x[:, 0]), x[:, 0]], dim=1)
-        return torch.where(x[:, 1:] > 0, ring(x), linear)
+        return torch.where(x[:, 2:] > 0, ring(x[:, :2]), linear)
 
-    found = adversarial_distances(logits, torch.tensor([[2.0, -1.0], [0.0, 1.0], [-3.0, -1.0]]), steps=3)
+    found = adversarial_distances(logits, torch.tensor([[2.0, 0, 0], [0, 0, 1], [-3, 0, 0]]), steps=3)
     assert found[[0, 2]].numpy() == pytest.approx([2, 3])
     assert found[1] > NEVER
     assert seen == [3, 3, 3, 1, 1, 1, 1]  # at first; then for each step the gradients, and where it led

@@ -73,7 +73,12 @@ def test_of_a_frozen_backbone_only_the_head_counts() -> None:
 
 def test_the_network_is_left_as_it_was() -> None:
     network = nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Flatten(), nn.Dropout(0.5), nn.Linear(2704, 3)
+        nn.Conv2d(1, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(inplace=True),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(2704, 3),
     ).eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     images = pictures(4)

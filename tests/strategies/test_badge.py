@@ -99,7 +99,13 @@ def test_golden_values() -> None:
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize(
     ("n", "d", "c", "clusters", "k"),
-    [(60, 4, 3, 0, 60), (700, 16, 10, 0, 150), (900, 8, 2, 12, 200), (1200, 64, 5, 30, 150), (300, 3, 40, 6, 80)],
+    [
+        (60, 4, 3, 0, 60),
+        (700, 16, 10, 0, 150),
+        (900, 8, 2, 12, 200),
+        (1200, 64, 5, 30, 150),
+        (300, 3, 40, 6, 80),
+    ],
 )
 def test_same_draws_as_the_plain_loop(n: int, d: int, c: int, clusters: int, k: int, bias: bool) -> None:
     for seed in range(3):
@@ -147,11 +153,11 @@ def test_second_draw_has_the_distribution_of_the_algorithm() -> None:
     g = explicit(p, h)
     first = int((g**2).sum(axis=1).argmax())
     weights = ((g - g[first]) ** 2).sum(axis=1)
-    draws = [int(picked(p, h, 2, seed).rows[1]) for seed in range(4000)]
+    draws = [int(picked(p, h, 2, seed).rows[1]) for seed in range(3000)]
     counts = np.bincount(draws, minlength=12)
     assert counts[first] == 0
     others = np.arange(12) != first
-    expected = 4000 * weights[others] / weights.sum()
+    expected = 3000 * weights[others] / weights.sum()
     assert stats.chisquare(counts[others], expected).pvalue > 0.001
 
 
@@ -208,7 +214,9 @@ def test_bias_changes_the_draws() -> None:
 def test_copies_fill_up_at_random_and_say_so(caplog: pytest.LogCaptureFixture) -> None:
     p, h = made(20, 5, 4, copies=3)
     batch = picked(p, h, 30)
-    originals = {(row.tobytes(), other.tobytes()) for row, other in zip(p[batch.rows], h[batch.rows], strict=True)}
+    originals = {
+        (row.tobytes(), other.tobytes()) for row, other in zip(p[batch.rows], h[batch.rows], strict=True)
+    }
     assert len(originals) == 20
     assert list(batch.reasons) == ["diverse"] * 20 + ["fill"] * 10
     assert batch.scores[20:].tolist() == [0] * 10
@@ -248,10 +256,10 @@ def test_a_certain_image_is_a_point_like_any_other() -> None:
     assert list(batch.reasons) == ["diverse"] * 8 + ["fill"] * 2
 
 
-def test_memory_stays_far_below_one_copy_of_the_inputs() -> None:
+def test_memory_stays_below_the_size_of_the_inputs() -> None:
     p, h = made(20_000, 128, 10, clusters=50)
     tracemalloc.start()
     picked(p, h, 40)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 3 * 20_000 * (10 + 128) * 4 * 0.9
+    assert peak < 0.8 * (p.nbytes + h.nbytes)  # explicit gradients: 9 times the inputs

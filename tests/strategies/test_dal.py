@@ -62,12 +62,14 @@ def test_a_budget_below_the_number_of_mini_queries(k: int) -> None:
 
 def test_what_is_unlike_the_labelled_images_comes_first() -> None:
     points, labelled = clouds()
-    found = alcli.rank("dal", k=10, embeddings=points, labelled=labelled)
+    found = alcli.rank("dal", k=10, embeddings=points, labelled=labelled, queries=1)
     assert (found.rows >= 60).all()
     assert (found.scores > 0.5).all()
 
 
-def naive(points: np.ndarray, labelled: np.ndarray, k: int, *, seed: int, queries: int, epochs: int) -> list[int]:
+def naive(
+    points: np.ndarray, labelled: np.ndarray, k: int, *, seed: int, queries: int, epochs: int
+) -> list[int]:
     """Algorithm 1 in plain loops, on lists; the whole rest is looked at."""
     known = [points[i] for i in np.flatnonzero(labelled)]
     rest = np.flatnonzero(~labelled).tolist()
@@ -134,11 +136,15 @@ def test_the_stochastic_variant_draws_in_proportion() -> None:
     p = np.array([0.99, 0.985, 0.98, 0.97, 0.5])
     weights = np.exp((p - 1) / 0.01)
     share = weights / weights.sum()
-    second = np.array([sum(share[i] * share[j] / (1 - share[i]) for i in range(5) if i != j) for j in range(5)])
+    second = np.array(
+        [sum(share[i] * share[j] / (1 - share[i]) for i in range(5) if i != j) for j in range(5)]
+    )
     draws = np.array([_stochastic(p, 2, np.random.default_rng(seed)) for seed in range(4_000)])
     for column, expected in ((0, share), (1, second)):
         counts = np.bincount(draws[:, column], minlength=5)[:4]  # the last one's chance is 10⁻²¹
-        assert ((counts - 4_000 * expected[:4]) ** 2 / (4_000 * expected[:4])).sum() < 16.3  # 0.1 %, 3 degrees
+        assert (
+            (counts - 4_000 * expected[:4]) ** 2 / (4_000 * expected[:4])
+        ).sum() < 16.3  # 0.1 %, 3 degrees
     assert not (draws == 4).any()
 
 
@@ -189,7 +195,9 @@ def test_balanced_weights_reach_the_discriminator(monkeypatch: pytest.MonkeyPatc
 
 def test_what_is_approximated_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        discriminator, "discriminate", lambda points, known, *_, **__: Verdict(np.zeros(len(points) - known), 1, 1.0)
+        discriminator,
+        "discriminate",
+        lambda points, known, *_, **__: Verdict(np.zeros(len(points) - known), 1, 1.0),
     )
     points = np.zeros((20_000, 512), np.float16)
     labelled = np.arange(20_000) < 1_000

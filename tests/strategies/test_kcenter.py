@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 LINE = np.array([[1], [2], [5], [9], [10]], np.float32)  # algorithms.md A.4, with 0 labelled
 NOTHING = np.empty((0, 1), np.float32)
 
-# (rows, width, labelled, picks)
-SHAPES = [
+SHAPES = [  # of each: rows, width, labelled rows, picks
     (60, 1, 3, 30),
     (200, 2, 1, 60),
     (300, 5, 0, 80),
