@@ -26,7 +26,7 @@ BLOCK = 256  # rows whose weights are summed up together: what a draw looks at i
 CLOSE = 1e-6  # share of ‖g‖² + ‖g'‖² below which a squared distance is measured from differences
 _HALF_ULP = 2.0**-24  # of float32
 _GATHERED = 2**18  # numbers that are gathered at a time: 1 MiB of float32, which stays in the cache
-_SCANNED = 2**14  # rows that are looked over at a time, for the same reason
+_SCANNED = 2**16  # rows that are looked over at a time, for the same reason
 
 
 class Seeding(Protocol):
@@ -97,7 +97,8 @@ class KMeansPlusPlus:
         self._nearest[self._lengths > 0] = np.inf
         self._sums = self._weights.sum(axis=1)
         self._owners = np.zeros(n, np.intp)  # which centre is nearest, in the order in which they came
-        self._centres: list[int] = []
+        self._known = 0  # centres
+        self._centres = np.empty(16, np.intp)
         self._centre_a = np.empty((16, residuals.shape[1]), np.float32)
         self._centre_h = np.empty((16, width), np.float32)
 
@@ -108,7 +109,7 @@ class KMeansPlusPlus:
         self._nearest[row] = 0
         for start in range(0, len(rows), step := max(1, _GATHERED // self._h.shape[1])):
             changed.append(self._lower(rows[start : start + step], row))
-        self._owners[row] = len(self._centres)
+        self._owners[row] = self._known
         self._remember(row)
         dirty = np.unique(np.concatenate(changed) // BLOCK)
         self._sums[dirty] = self._weights[dirty].sum(axis=1)
@@ -124,15 +125,18 @@ class KMeansPlusPlus:
 
     def _affected(self, row: int) -> Rows:
         """Return the rows that bounds alone do not rule out."""
-        known = len(self._centres)
-        if not known:
+        if not self._known:
             return np.flatnonzero(self._nearest)
-        products = self._products(self._centre_a[:known], self._centre_h[:known], row)
-        apart = self._at_least(np.array(self._centres), row, products) / 4
+        centres = slice(self._known)
+        products = self._products(self._centre_a[centres], self._centre_h[centres], row)
+        apart = self._at_least(self._centres[centres], row, products) / 4
+        limits = np.empty(_SCANNED)
         found = []
         for start in range(0, len(self._nearest), _SCANNED):
             part = slice(start, start + _SCANNED)
-            rows = np.flatnonzero(self._nearest[part] > apart[self._owners[part]]) + start
+            nearest = self._nearest[part]
+            limit = np.take(apart, self._owners[part], out=limits[: len(nearest)], mode="clip")  # no copy
+            rows = np.flatnonzero(nearest > limit) + start
             most = np.abs(np.vecdot(self._a[rows], self._a[row])) * self._lengths[rows]
             most *= self._lengths[row]
             found.append(rows[self._at_least(rows, row, most) < self._nearest[rows]])
@@ -146,17 +150,13 @@ class KMeansPlusPlus:
         lower = found < self._nearest[rows]
         rows = rows[lower]
         self._nearest[rows] = found[lower]
-        self._owners[rows] = len(self._centres)
+        self._owners[rows] = self._known
         return rows
 
     def _products(self, a: Singles, h: Singles, row: int) -> Floats:
-        """Return ⟨g, g'⟩ of some gradients and a centre's, computed in float32.
-
-        `vecdot` and not `@`: each product has the same bits whichever rows come together, and BLAS wakes no
-        threads for a few hundred rows.
-        """
-        found = np.vecdot(a, self._a[row]).astype(np.float64)
-        found *= np.vecdot(h, self._h[row]) + self._bias
+        """Return ⟨g, g'⟩ of some gradients and a centre's, computed in float32, for bounds."""
+        found = (a @ self._a[row]).astype(np.float64)
+        found *= h @ self._h[row] + self._bias
         return np.asarray(found)
 
     def _at_least(self, rows: Rows, row: int, products: Floats) -> Floats:
@@ -191,12 +191,14 @@ class KMeansPlusPlus:
 
     def _remember(self, row: int) -> None:
         """Keep the centre among the others, side by side in memory."""
-        known = len(self._centres)
-        if known == len(self._centre_h):
+        known = self._known
+        if known == len(self._centres):
+            self._centres = np.concatenate([self._centres, np.empty_like(self._centres)])
             self._centre_a = np.concatenate([self._centre_a, np.empty_like(self._centre_a)])
             self._centre_h = np.concatenate([self._centre_h, np.empty_like(self._centre_h)])
+        self._centres[known] = row
         self._centre_a[known], self._centre_h[known] = self._a[row], self._h[row]
-        self._centres.append(row)
+        self._known += 1
 
 
 def _squares(points: Singles) -> Floats:

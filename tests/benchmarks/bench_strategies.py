@@ -49,7 +49,9 @@ def probabilities(model: LogisticRegression, embeddings: NDArray[Any], classes: 
     return whole
 
 
-def run(strategy: str, embeddings: NDArray[Any], labels: NDArray[Any], seed: int, *, cold: bool) -> list[float]:
+def run(
+    strategy: str, embeddings: NDArray[Any], labels: NDArray[Any], seed: int, *, cold: bool
+) -> list[float]:
     """Accuracy after each purchase."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(labels))
@@ -81,10 +83,14 @@ def run(strategy: str, embeddings: NDArray[Any], labels: NDArray[Any], seed: int
 
 def main() -> None:
     """Run every strategy for every seed; print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--cold", action="store_true", help="start without labels, as coverage strategies can")
+    parser.add_argument(
+        "--cold", action="store_true", help="start without labels, as coverage strategies can"
+    )
     parser.add_argument("--strategies", nargs="*")
     parser.add_argument("--csv", type=Path)
     given = parser.parse_args()
@@ -99,11 +105,16 @@ def main() -> None:
         means = "  ".join(f"{100 * value:5.1f}" for value in found[strategy].mean(axis=0))
         gain = found[strategy].mean(axis=1) - found["random"].mean(axis=1)  # (seeds,) paired
         half = stats.t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / np.sqrt(len(gain))
-        print(f"{strategy:16} {means}   {100 * gain.mean():+5.2f} ± {100 * half:4.2f}   {spent:4.0f} s", flush=True)
+        print(
+            f"{strategy:16} {means}   {100 * gain.mean():+5.2f} ± {100 * half:4.2f}   {spent:4.0f} s",
+            flush=True,
+        )
     if given.csv:
         with given.csv.open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["strategy", "seed", *(f"after_{n}" for n in np.cumsum(STEPS) + START * (not given.cold))])
+            writer.writerow(
+                ["strategy", "seed", *(f"after_{n}" for n in np.cumsum(STEPS) + START * (not given.cold))]
+            )
             for strategy, values in found.items():
                 writer.writerows([strategy, seed, *np.round(row, 4)] for seed, row in enumerate(values))
 
