@@ -21,7 +21,7 @@ Rows = NDArray[np.int64]
 SAMPLE = 100_000  # points that centres are fitted on
 _LLOYD = 50  # clusters up to which every point takes part in every step; above, mini-batches do
 _MINI_BATCH = 5_000
-_SPREAD = 2_000  # clusters up to which first centres are spread by k-means++, which takes k passes
+_SPREAD = 1_000  # clusters up to which k-means++ spreads the first centres; it takes their square
 
 
 class Clusters(NamedTuple):
@@ -65,8 +65,10 @@ def kmeans(points: Singles, clusters: int, *, seed: int, purpose: str) -> Cluste
         else MiniBatchKMeans(
             **common,
             init="k-means++" if clusters <= _SPREAD else "random",
+            init_size=3 * clusters,
             batch_size=_MINI_BATCH,
-            max_iter=20,
+            max_iter=5,
+            compute_labels=False,  # `nearest` does, on all processors
         )
     )
     with threadpool_limits(1), warnings.catch_warnings():

@@ -17,7 +17,17 @@ FLOORS = {
     6: {"main", "__main__"},
     5: {"commands", "console"},
     4: {"demonstration"},
-    3: {"intake", "training", "scoring", "external", "probing", "selection", "choosing", "labelling", "pseudolabelling"},
+    3: {
+        "intake",
+        "training",
+        "scoring",
+        "external",
+        "probing",
+        "selection",
+        "choosing",
+        "labelling",
+        "pseudolabelling",
+    },
     2: {"inference", "ranking", "planning", "strategies", "losses", "exporters"},
     1: {
         "project",

@@ -61,7 +61,9 @@ def outputs(model: nn.Sequential, images: Tensor) -> dict[str, NDArray[Any]]:
 
 def main() -> None:
     """Train, embed, save."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
@@ -75,7 +77,9 @@ def main() -> None:
     for name, values in found.items():
         np.save(given.out / f"{name}.npy", values)
     right = float((found["probabilities"].argmax(axis=1) == found["labels"]).mean())
-    print(f"{len(found['labels']):,} images, {found['embeddings'].shape[1]} wide; {right:.1%} classified right")
+    print(
+        f"{len(found['labels']):,} images, {found['embeddings'].shape[1]} wide; {right:.1%} classified right"
+    )
 
 
 if __name__ == "__main__":

@@ -69,7 +69,9 @@ def scored(
     return ready.score(keys, in_chunks(ready, signals, len(keys), chunk))
 
 
-def picked(name: str, keys: NDArray[np.uint64], signals: dict[str, NDArray[Any]], chunk: int, k: int) -> Batch:
+def picked(
+    name: str, keys: NDArray[np.uint64], signals: dict[str, NDArray[Any]], chunk: int, k: int
+) -> Batch:
     """A batch of the pool, read in chunks; rows are positions in `keys`."""
     ready = fitted(name, classes=signals["probabilities"].shape[1])
     return ready.gather(keys, in_chunks(ready, signals, len(keys), chunk)).pick(k)
