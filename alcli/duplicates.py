@@ -85,8 +85,8 @@ def groups(
         order, points = order[there], points[there]
     typical = _random_similarity(points, seed)
     if typical >= threshold and len(points) >= _JUDGED_FROM:
-        told = "1 in 1,000 random pairs of images has a cosine of %.3f or more: %g does not separate near duplicates"
-        logger.warning(told, typical, threshold)
+        told = "1 in 1,000 random pairs of images has a cosine of %.4f or more: %g does not tell near duplicates"
+        logger.warning(f"{told}; a threshold above that may", typical, threshold)
     owner = _joined(points, threshold, seed)
     representative = np.arange(n)
     representative[order] = order[owner]

@@ -90,13 +90,12 @@ def head(record: ModelRecord, names: Iterable[str]) -> dict[str, NDArray[np.floa
     if not wanted:
         return {}
     import safetensors
-    import safetensors.numpy
 
     path = record.folder / CLASSIFIER
     try:
-        weights = safetensors.numpy.load_file(path)
-        return {name: np.asarray(weights[tensors[name]], np.float32) for name in wanted}
-    except (OSError, KeyError, safetensors.SafetensorError) as error:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return {name: np.asarray(file.get_tensor(tensors[name]), np.float32) for name in wanted}
+    except (OSError, safetensors.SafetensorError) as error:
         raise StepMissing(
             f"the weights in {path} cannot be read: {error}", hint="alcli train POOL"
         ) from error

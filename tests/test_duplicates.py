@@ -157,7 +157,7 @@ def test_a_threshold_that_does_not_separate_is_told(caplog: pytest.LogCaptureFix
     assert caplog.text == ""
     alike = duplicates.groups(unlike + 10)
     assert alike.random_similarity > 0.97
-    assert "0.97 does not separate near duplicates" in caplog.text
+    assert "0.97 does not tell near duplicates" in caplog.text
 
 
 def test_the_input_is_left_alone_and_the_seed_does_not_matter() -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 import alcli
 import numpy as np
+from alcli.ranking import find
 from numpy.typing import NDArray
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
@@ -34,9 +35,8 @@ STRATEGIES = (
 COLD = ("random", "kmeans", "kcenter", "typiclust", "probcover", "maxherding")
 
 
-def fitted(embeddings: NDArray[Any], labels: NDArray[Any], classes: int) -> LogisticRegression:
+def fitted(embeddings: NDArray[Any], labels: NDArray[Any]) -> LogisticRegression:
     """Logistic regression on L2-normalised embeddings, at scikit-learn's own strength but for C."""
-    del classes
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return LogisticRegression(C=10.0, max_iter=200).fit(embeddings, labels)
@@ -66,17 +66,14 @@ def run(
         given: dict[str, Any] = {"embeddings": embeddings[pool]}
         if (known >= 0).any():
             mine = known >= 0
-            model = fitted(unit[pool[mine]], known[mine], classes)
+            model = fitted(unit[pool[mine]], known[mine])
             given["probabilities"] = probabilities(model, unit[pool], classes)
-        wanted = {name: given[name] for name in alcli.ranking.find(strategy).signals if name in given}
-        if not wanted and "probabilities" in given:  # margins and the like follow from probabilities
-            wanted = {"probabilities": given["probabilities"]}
-        elif strategy in ("uherding", "cluster-margin"):
-            wanted = given
+        needs = find(strategy).needs
+        wanted = {name: values for name, values in given.items() if name in needs}
         chosen = alcli.rank(strategy, k=step, labels=known, seed=seed, **wanted).rows
         known[chosen] = labels[pool[chosen]]
         mine = known >= 0
-        model = fitted(unit[pool[mine]], known[mine], classes)
+        model = fitted(unit[pool[mine]], known[mine])
         accuracies.append(float((model.predict(unit[test]) == labels[test]).mean()))
     return accuracies
 
