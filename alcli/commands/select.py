@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -197,18 +196,23 @@ def _options(given: list[str]) -> dict[str, str]:
 
 
 def _show_strategies(call: Call) -> None:
-    """Show a table of every strategy on standard output."""
+    """Show every strategy on standard output, a paragraph each."""
     from alcli import ranking
 
-    rows = [_described(name) for name in ranking.strategies()]
+    described = [_described(name) for name in ranking.strategies()]
     if call.json:
-        call.result(strategies=rows)
+        call.result(strategies=described)
         return
-    header = {name: name for name in rows[0]}
-    shown = [{**row, "options": json.dumps(row["options"])[1:-1].replace('"', "")} for row in rows]
-    widths = {name: max(len(row[name]) for row in [header, *shown]) for name in header}
-    for row in [header, *shown]:
-        typer.echo("  ".join(row[name].ljust(width) for name, width in widths.items()).rstrip())
+    call.say(
+        "n images, k to select, l labelled; c classes, m dropout passes, embeddings d and t wide; memory in bytes"
+    )
+    for entry in described:
+        typer.echo(f"{entry['name']}: {entry['summary']}")
+        options = ", ".join(f"{name}={value}" for name, value in entry["options"].items())
+        for what in ("needs", "reads", "cost", "memory", "options", "source"):
+            text = {**entry, "reads": f"{entry['reads']} bytes of each image", "options": options}[what]
+            if text:
+                typer.echo(f"    {what:8} {text}")
 
 
 def _described(name: str) -> dict[str, Any]:

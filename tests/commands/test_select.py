@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -133,12 +134,19 @@ def test_withdrawn_and_audited_images_are_counted(pool: Path) -> None:
 
 def test_the_list_of_strategies_needs_no_pool(tmp_path: Path) -> None:
     done = run("--list", tmp_path)
-    lines = done.stdout.splitlines()
-    assert lines[0].split()[:3] == ["name", "needs", "cost"]
-    by_name = {line.split()[0]: line for line in lines[1:]}
+    paragraphs = re.split(r"^(?=\S)", done.stdout, flags=re.MULTILINE)[1:]
+    by_name = {text.split(":")[0]: text for text in paragraphs}
     assert {"random", "margin", "bald", "triplet-margin"} <= set(by_name)
-    assert "mc_probabilities" in by_name["bald"]
-    assert "arXiv:1112.5745" in by_name["bald"]
+    assert by_name["bald"] == (
+        "bald: Query where stochastic passes are each sure of themselves and disagree.\n"
+        "    needs    mc_probabilities\n"
+        "    reads    2·m·c bytes of each image\n"
+        "    cost     O(n)\n"
+        "    memory   16·n\n"
+        "    source   Houlsby et al., 2011, arXiv:1112.5745, equation 2; Gal et al., 2017, arXiv:1703.02910, §4\n"
+    )
+    assert "    options  order=confident\n" in by_name["triplet-margin"]
+    assert "c classes" in done.stderr
     entries = json.loads(run("--list", "--json", tmp_path).stdout)["strategies"]
     assert [entry["name"] for entry in entries] == sorted(by_name)
 
