@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from alcli.coverage import SATURATED, Greedy, Kernel
+from alcli.geometry.coverage import SATURATED, Greedy, Kernel
 
 _PAIRS = 2**26  # distances held at a time: 256 MiB
 _BATCH = 256  # gains measured again at once
@@ -24,7 +24,7 @@ def maximise(
     covered: NDArray[np.float64] | None = None,
     device: str,
 ) -> Greedy:
-    """Choose up to k candidates by greedy, as `alcli.coverage.maximise`, but for ties of rounding.
+    """Choose up to k candidates by greedy, as `alcli.geometry.coverage.maximise`, but for ties of rounding.
 
     Distances are sums of squared float32 differences and gains are summed in float64.
 

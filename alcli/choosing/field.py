@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import duplicates, randomness, ranking
+from alcli import randomness, ranking
 from alcli.choosing.source import Source
 from alcli.errors import UsageError
+from alcli.geometry import duplicates
 from alcli.manifest import Manifest
 from alcli.request import Request
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import distances, inference, models
+from alcli import inference, models
+from alcli.geometry import distances
 from alcli.manifest import Manifest
 from alcli.models import ModelRecord
 from alcli.planning import Plan

@@ -8,8 +8,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import centres, identity, inference, uncertainty
+from alcli import identity, inference, uncertainty
 from alcli.errors import StepMissing
+from alcli.geometry import centres
 from alcli.manifest import Manifest
 from alcli.models import ModelRecord
 from alcli.project import Project

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from alcli import coverage, distances
-from alcli.coverage import Greedy, Kernel
 from alcli.errors import UsageError
+from alcli.geometry import coverage, distances
+from alcli.geometry.coverage import Greedy, Kernel
 from alcli.strategies._batch import Batch, Floats, Rows, Singles, Size, filled
 from alcli.strategies._options import Range
 

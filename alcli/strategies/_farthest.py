@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alcli import distances, uncertainty
+from alcli import uncertainty
+from alcli.geometry import distances
 from alcli.strategies._batch import Floats, Rows, Singles
 
 _WIDTH = 16  # main directions in a sketch

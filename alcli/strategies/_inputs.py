@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import centres, randomness, uncertainty
+from alcli import randomness, uncertainty
 from alcli.errors import InputRejected
+from alcli.geometry import centres
 
 Floats = NDArray[np.float64]
 

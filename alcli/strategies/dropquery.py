@@ -7,7 +7,8 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import clustering, distances, randomness
+from alcli import randomness
+from alcli.geometry import clustering, distances
 from alcli.strategies._batch import Batch, Floats, Rows, Singles, filled
 from alcli.strategies._options import Range
 from alcli.strategies._strategy import batch

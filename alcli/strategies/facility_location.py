@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from alcli.coverage import Kernel
+from alcli.geometry.coverage import Kernel
 from alcli.strategies import _covering
 from alcli.strategies._batch import Batch, Singles
 from alcli.strategies._options import Range

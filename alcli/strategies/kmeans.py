@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from alcli import clustering
 from alcli.errors import UsageError
+from alcli.geometry import clustering
 from alcli.strategies._batch import Batch, Singles, Size, filled
 from alcli.strategies._strategy import batch
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import numpy as np
 
-from alcli import clustering, coverage, distances
-from alcli.coverage import Kernel
+from alcli.geometry import clustering, coverage, distances
+from alcli.geometry.coverage import Kernel
 from alcli.strategies import _covering
 from alcli.strategies._batch import Batch, Singles
 from alcli.strategies._options import Range

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from alcli import clustering, randomness
+from alcli import randomness
 from alcli.errors import UsageError
+from alcli.geometry import clustering
 from alcli.strategies._batch import Batch, Floats, Rows, Singles, Size, filled
 from alcli.strategies._options import Range
 from alcli.strategies._strategy import batch

@@ -18,7 +18,7 @@ def triplet_margin(
 ) -> Floats:
     """Take the images that are closest to one class centre and furthest from the next.
 
-    The centres are the mean embeddings of the labelled images of each class (see `alcli.centres`).
+    The centres are the mean embeddings of the labelled images of each class (see `alcli.geometry.centres`).
 
     Args:
         triplet_distances: (n, 2) Euclidean distances D1 ≤ D2 to the nearest two centres; D2 is infinite where

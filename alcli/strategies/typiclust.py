@@ -11,7 +11,8 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import clustering, distances, randomness
+from alcli import randomness
+from alcli.geometry import clustering, distances
 from alcli.strategies._batch import DIVERSE, Batch, Floats, Rows, Singles
 from alcli.strategies._options import Range
 from alcli.strategies._strategy import batch

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from alcli.coverage import Kernel
+from alcli.geometry.coverage import Kernel
 from alcli.strategies import _covering
 from alcli.strategies._batch import Batch, Floats, Singles
 from alcli.strategies._options import Range

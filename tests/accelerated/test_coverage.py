@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from alcli.accelerated import coverage as accelerated
-from alcli.coverage import Kernel, maximise
+from alcli.geometry.coverage import Kernel, maximise
 from alcli.strategies.maxherding import maxherding
 
-from tests import coverings
-from tests.coverings import SHAPES
+from tests.geometry import coverings
+from tests.geometry.coverings import SHAPES
 
 
 @pytest.mark.parametrize("shape", SHAPES)

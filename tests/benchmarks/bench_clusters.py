@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from alcli import distances
+from alcli.geometry import distances
 from alcli.ranking import find
 from alcli.strategies import _inputs
 from numpy.typing import NDArray

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from alcli import distances, uncertainty
-from alcli.coverage import Kernel, maximise
+from alcli import uncertainty
+from alcli.geometry import distances
+from alcli.geometry.coverage import Kernel, maximise
 from alcli.strategies.facility_location import facility_location
 from alcli.strategies.maxherding import maxherding
 from alcli.strategies.probcover import probcover

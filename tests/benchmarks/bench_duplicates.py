@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from alcli import duplicates
+from alcli.geometry import duplicates
 from numpy.typing import NDArray
 
 PLAIN = 5_000

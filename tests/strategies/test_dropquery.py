@@ -5,8 +5,9 @@ from __future__ import annotations
 import alcli
 import numpy as np
 import pytest
-from alcli import clustering, distances, randomness
+from alcli import randomness
 from alcli.errors import UsageError
+from alcli.geometry import clustering, distances
 from alcli.strategies import dropquery as module
 from alcli.strategies.dropquery import dropquery
 from numpy.typing import NDArray

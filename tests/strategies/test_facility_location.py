@@ -10,7 +10,7 @@ from alcli.strategies._batch import Batch
 from alcli.strategies.facility_location import facility_location
 from numpy.typing import NDArray
 
-from tests import coverings
+from tests.geometry import coverings
 
 
 def pick(rows: NDArray[np.float32], k: int, labelled: int = 0, **options: Any) -> Batch:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import alcli
 import numpy as np
 import pytest
-from alcli import clustering
 from alcli.errors import UsageError
+from alcli.geometry import clustering
 from alcli.ranking import find
 from alcli.strategies._batch import Size
 from alcli.strategies.kmeans import kmeans

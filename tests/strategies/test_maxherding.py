@@ -12,7 +12,7 @@ from alcli.strategies._batch import Batch, Size
 from alcli.strategies.maxherding import maxherding
 from numpy.typing import NDArray
 
-from tests import coverings
+from tests.geometry import coverings
 
 
 def pick(rows: NDArray[np.float32], k: int, labelled: int = 0, **options: Any) -> Batch:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from alcli import clustering, distances
+from alcli.geometry import clustering, distances
 from alcli.strategies.typiclust import typiclust
 
 pool = pytest.importorskip("skactiveml.pool")

@@ -8,7 +8,7 @@ from alcli.strategies.facility_location import facility_location
 from alcli.strategies.maxherding import maxherding
 from alcli.strategies.probcover import probcover
 
-from tests import coverings
+from tests.geometry import coverings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

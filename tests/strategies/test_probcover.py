@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from alcli import clustering
+from alcli.geometry import clustering
 from alcli.strategies._batch import Batch
 from alcli.strategies.probcover import probcover, pure_radius
 from numpy.typing import NDArray
 
-from tests import coverings
+from tests.geometry import coverings
 
 
 def pick(rows: NDArray[np.float32], k: int, labelled: int = 0, **options: Any) -> Batch:

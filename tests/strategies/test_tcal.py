@@ -7,8 +7,8 @@ import math
 import alcli
 import numpy as np
 import pytest
-from alcli import clustering
 from alcli.errors import UsageError
+from alcli.geometry import clustering
 from alcli.ranking import find
 from alcli.strategies import tcal as module
 from alcli.strategies._batch import Size

@@ -5,8 +5,8 @@ from __future__ import annotations
 import alcli
 import numpy as np
 import pytest
-from alcli import centres
 from alcli.errors import InputRejected, UsageError
+from alcli.geometry import centres
 from alcli.ranking import plan
 
 # algorithms.md A.8: one labelled image per class at the centres, then the pool

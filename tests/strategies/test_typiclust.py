@@ -5,8 +5,8 @@ from __future__ import annotations
 import alcli
 import numpy as np
 import pytest
-from alcli import clustering, distances
 from alcli.errors import UsageError
+from alcli.geometry import clustering, distances
 from alcli.strategies import typiclust as module
 from alcli.strategies.typiclust import most_typical, typiclust
 from numpy.typing import NDArray

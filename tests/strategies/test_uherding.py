@@ -12,7 +12,7 @@ from alcli.strategies.maxherding import maxherding
 from alcli.strategies.uherding import uherding
 from numpy.typing import NDArray
 
-from tests import coverings
+from tests.geometry import coverings
 
 NONE = np.empty((0, 1), np.float32)
 

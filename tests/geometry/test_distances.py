@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from alcli import distances
+from alcli.geometry import distances
 
 
 @pytest.mark.parametrize(

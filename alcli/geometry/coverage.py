@@ -19,8 +19,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import distances, randomness
-from alcli.contraction import Contraction
+from alcli import randomness
+from alcli.geometry import distances
+from alcli.geometry.contraction import Contraction
 
 Singles = NDArray[np.float32]
 Floats = NDArray[np.float64]

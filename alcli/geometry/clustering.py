@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import distances, randomness
+from alcli import randomness
+from alcli.geometry import distances
 
 Singles = NDArray[np.float32]
 Rows = NDArray[np.int64]

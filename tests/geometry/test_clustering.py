@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from alcli import clustering, distances
+from alcli.geometry import clustering, distances
 from numpy.typing import NDArray
 
 

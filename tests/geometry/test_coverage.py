@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from alcli import contraction, coverage
-from alcli.coverage import Kernel, maximise
+from alcli.geometry import contraction, coverage
+from alcli.geometry.coverage import Kernel, maximise
 
-from tests import coverings
-from tests.coverings import GOLDEN, SHAPES
+from tests.geometry import coverings
+from tests.geometry.coverings import GOLDEN, SHAPES
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from alcli import duplicates
 from alcli.errors import UsageError
+from alcli.geometry import duplicates
 from numpy.typing import NDArray
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import distances
+from alcli.geometry import distances
 
 Singles = NDArray[np.float32]
 Rows = NDArray[np.int64]

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import distances, randomness
+from alcli import randomness
 from alcli.errors import UsageError
+from alcli.geometry import distances
 
 Singles = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -85,7 +86,9 @@ def groups(
         order, points = order[there], points[there]
     typical = _random_similarity(points, seed)
     if typical >= threshold and len(points) >= _JUDGED_FROM:
-        told = "1 in 1,000 random pairs of images has a cosine of %.4f or more: %g does not tell near duplicates"
+        told = (
+            "1 in 1,000 random pairs of images has a cosine of %.4f or more: %g does not tell near duplicates"
+        )
         logger.warning(f"{told}; a threshold above that may", typical, threshold)
     owner = _joined(points, threshold, seed)
     representative = np.arange(n)
