@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from alcli import files
 from alcli.errors import StepMissing
 from alcli.project import Project
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 RECORD = "model.json"
 CLASSIFIER = "classifier.safetensors"
@@ -89,6 +90,7 @@ def head(record: ModelRecord, names: Iterable[str]) -> dict[str, NDArray[np.floa
     wanted = list(names)
     if not wanted:
         return {}
+    import numpy as np
     import safetensors
 
     path = record.folder / CLASSIFIER

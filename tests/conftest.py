@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -132,11 +133,17 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def _the_log_as_found() -> Iterator[None]:
+@contextlib.contextmanager
+def the_log_as_found() -> Iterator[None]:
     """A command that ran in this process has turned the log to its own standard error; turn it back."""
     logger = logging.getLogger("alcli")
-    handlers, propagate, level = logger.handlers, logger.propagate, logger.level
+    handlers, propagate, level = logger.handlers[:], logger.propagate, logger.level
     yield
     logger.handlers, logger.propagate = handlers, propagate
     logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _the_log_as_found() -> Iterator[None]:
+    with the_log_as_found():
+        yield

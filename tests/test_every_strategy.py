@@ -12,7 +12,7 @@ import pytest
 from alcli.main import app
 from typer.testing import CliRunner, Result
 
-from tests.conftest import draw
+from tests.conftest import draw, the_log_as_found
 
 
 def run(*arguments: str | Path) -> Result:
@@ -28,9 +28,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             draw(pool / name / f"{index}.png", shade=shade, seed=index)
     for index in range(40):
         draw(pool / "unlabelled" / f"{index:02d}.png", shade=20 + 5 * index, seed=99 + index)
-    for words in (["init"], ["train", "--model", "lenet", "--epochs", "2"], ["score", "--mc-samples", "4"]):
-        done = run(*words, pool)
-        assert done.exit_code == 0, done.stderr
+    with the_log_as_found():
+        for words in (
+            ["init"],
+            ["train", "--model", "lenet", "--epochs", "2"],
+            ["score", "--mc-samples", "4"],
+        ):
+            done = run(*words, pool)
+            assert done.exit_code == 0, done.stderr
     return pool
 
 
@@ -86,7 +91,7 @@ def test_distances_are_computed_once(pool: Path) -> None:
     ("words", "message", "hint"),
     [
         (["batchbald", "-k", 51], "50", "--stochastic power"),
-        (["uherding", "-O", "h=1000"], "h is", "from"),
+        (["uherding", "-O", "width=9999"], "width is '9999'", "from 0 to 1000"),
     ],
 )
 def test_what_is_too_large_or_out_of_range_is_refused(

@@ -22,7 +22,7 @@ from alcli.signals import SignalStore
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from tests.conftest import draw
+from tests.conftest import draw, the_log_as_found
 
 
 def alcli(*arguments: object, code: int = 0) -> Result:
@@ -40,8 +40,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             draw(pool / name / f"{index}.png", shade=shade, seed=index)
         for index in range(10):
             draw(pool / "unlabelled" / f"{name}{index}.png", shade=shade, seed=50 + index)
-    alcli("init", pool)
-    alcli("train", "--epochs", 3, pool)
+    with the_log_as_found():
+        alcli("init", pool)
+        alcli("train", "--epochs", 3, pool)
     return pool
 
 
