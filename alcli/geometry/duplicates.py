@@ -11,6 +11,7 @@ a cell if its angle to the middle is more than the cell's radius plus the thresh
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -27,7 +28,8 @@ Rows = NDArray[np.int64]
 logger = logging.getLogger("alcli")
 
 _BLOCK = 4_096  # rows compared at once
-_PER_CELL = 500  # rows for each cell
+_CELLS = 4  # times √n cells
+_LEAST = 25  # rows for each cell
 _SAMPLED = 8  # rows for each cell, in which its middle is looked for
 _MOVES = 2
 _ROUNDING = 1e-5  # of a cosine in float32; nearer to the threshold it is computed again in float64
@@ -183,7 +185,7 @@ class _Cells:
     def __init__(self, points: Singles, threshold: float, seed: int) -> None:
         self._points = points
         self._threshold = threshold
-        self._middles = _middles(points, max(1, len(points) // _PER_CELL), seed)
+        self._middles = _middles(points, _cell_count(len(points)), seed)
         count = len(self._middles)
         self._rows = [np.empty(0, np.int64)] * count  # ascending
         self._held = [np.empty((0, points.shape[1]), np.float32)] * count  # those points, and room for more
@@ -230,6 +232,11 @@ class _Cells:
         for part in np.split(np.arange(len(cells)), np.flatnonzero(np.diff(cells)) + 1):
             if len(part):
                 yield int(cells[part[0]]), rows[part]
+
+
+def _cell_count(n: int) -> int:
+    """Return how many cells n rows are worth: more than √n, so that few hold more than one kind of image."""
+    return max(1, min(_CELLS * math.isqrt(n), n // _LEAST))
 
 
 def _middles(points: Singles, count: int, seed: int) -> Singles:

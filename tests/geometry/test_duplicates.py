@@ -60,7 +60,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(duplicates, "_PAIRS", 100)
     monkeypatch.setattr(duplicates, "_BLOCK", request.param)
     if request.param == 7:
-        monkeypatch.setattr(duplicates, "_PER_CELL", 12)
+        monkeypatch.setattr(duplicates, "_LEAST", 5)
 
 
 @pytest.mark.usefixtures("block")
