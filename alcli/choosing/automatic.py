@@ -49,4 +49,5 @@ def resolve(available: Collection[str], *, labelled: int, classes: int, k: int) 
 def _without_embeddings(available: Collection[str], labelled: int) -> Resolved:
     if labelled and ("margin" in available or "probabilities" in available):
         return Resolved("margin", "there are probabilities, but no embeddings")
-    return Resolved("random", "no model has said anything of the images yet")
+    told = "no model has said anything of the images yet; embeddings of any network, given by `alcli score --from`"
+    return Resolved("random", f"{told}, would let a first batch cover the pool")

@@ -71,6 +71,8 @@ def require_memory(plan: Plan, shapes: Mapping[str, tuple[int, ...]], rows: int)
     Raises:
         UsageError: With the number, and the option that helps.
     """
+    if not hasattr(os, "sysconf"):
+        return  # Windows does not say
     width = sum(math.prod(shapes[name]) for name in plan.row_signals if name in shapes)
     wanted = 4 * width * rows  # float32
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -79,5 +81,5 @@ def require_memory(plan: Plan, shapes: Mapping[str, tuple[int, ...]], rows: int)
         raise UsageError(
             f"{plan.strategy.name} holds {', '.join(plan.row_signals)} of {rows:,} images, "
             f"{wanted / 1e9:.1f} GB; this machine has {there / 1e9:.1f} GB",
-            hint=f"--candidates {fits // 2:,}".replace(",", ""),
+            hint=f"--candidates {fits // 2}",
         )
