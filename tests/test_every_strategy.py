@@ -8,6 +8,9 @@ import shutil
 from pathlib import Path
 
 import alcli
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from alcli.main import app
 from typer.testing import CliRunner, Result
@@ -104,6 +107,23 @@ def test_what_is_too_large_or_out_of_range_is_refused(
     assert done.exit_code == 2, done.stderr
     assert message in done.stderr
     assert hint in done.stderr
+
+
+def test_a_first_batch_without_any_label_or_model(tmp_path: Path) -> None:
+    """Embeddings of any network do: five groups of images, and the first five cover them all."""
+    pool = tmp_path / "pool"
+    names = [draw(pool / f"{index:02d}.png", shade=50, seed=index).name for index in range(40)]
+    rng = np.random.default_rng(0)
+    points = 10 * np.eye(5)[np.arange(40) % 5] + 0.1 * rng.normal(size=(40, 5))
+    table = pa.table({"file_name": names, "embeddings": points.tolist()})
+    pq.write_table(table, tmp_path / "outputs.parquet")
+    assert run("init", pool).exit_code == 0
+    assert run("score", "--from", tmp_path / "outputs.parquet", pool).exit_code == 0
+    done = run("select", "-s", "auto", "-k", 5, "-o", "-", pool)
+    assert done.exit_code == 0, done.stderr
+    assert "auto chose typiclust: there are embeddings and no labels" in done.stderr
+    chosen = [int(row["file_name"][:2]) for row in csv.DictReader(done.stdout.splitlines())]
+    assert sorted(index % 5 for index in chosen) == [0, 1, 2, 3, 4]
 
 
 def test_the_list_says_what_each_needs_costs_and_keeps(tmp_path: Path) -> None:
