@@ -85,11 +85,15 @@ def filled(rows: Rows, scores: Floats, k: int, rest: Rows, *, reason: str = DIVE
 def joined(parts: Sequence[Batch], order: NDArray[Any]) -> Batch:
     """Return several batches as one, in a given order of their rows one after the other.
 
-    Figures of the parts are listed side by side: they judge each part by itself.
+    Figures of the parts are listed side by side: they judge each part by itself. Clusters are numbered on.
     """
     reasons = [reason for part in parts for reason in part.reasons or [RANK] * len(part.rows)]
-    known = parts and all(part.clusters is not None for part in parts)
-    clusters = np.concatenate([np.asarray(part.clusters) for part in parts]) if known else None
+    numbered: list[NDArray[np.int64]] = []
+    for part in parts:
+        if part.clusters is not None:
+            start = max((int(before.max(initial=-1)) + 1 for before in numbered), default=0)
+            numbered.append(part.clusters + start)
+    clusters = np.concatenate(numbered) if parts and len(numbered) == len(parts) else None
     figures = {name for part in parts for name in part.quality}
     return Batch(
         np.concatenate([np.empty(0, np.int64), *(part.rows for part in parts)])[order],
