@@ -21,6 +21,7 @@ class Fingerprint:
 
     def __init__(self) -> None:
         self._sum = 0
+        self.names: set[str] = set()  # of all arrays taken in
 
     def add(self, keys: NDArray[np.uint64], arrays: dict[str, NDArray[Any]]) -> None:
         """Take in some rows.
@@ -29,6 +30,7 @@ class Fingerprint:
             keys: (r,) keys of the images.
             arrays: By name, arrays of r rows.
         """
+        self.names |= arrays.keys()
         with np.errstate(over="ignore"):
             for name, values in arrays.items():
                 hashes = mix(keys ^ np.uint64(derive_seed(0, "fingerprint", name)))

@@ -53,6 +53,7 @@ class Plan:
     Attributes:
         strategy: What ranks.
         options: The value of each of its options.
+        function: What computes the scores, or picks the batch, under these options.
         row_signals: Stored signals to read for each pool row; none for `random`.
         labelled_signals: Stored signals to read for the labelled rows; none where `fit` is not needed.
         model_inputs: What to read of the model itself and give to `know`.
@@ -70,8 +71,8 @@ class Plan:
         self.beta = 1.0
         self._seed = seed
         self._name = name
-        self._function = strategy.variant(options)
-        needed = _inputs.all_sources(self._function, available)
+        self.function = strategy.variant(options)
+        needed = _inputs.all_sources(self.function, available)
         predicted = _inputs.sources(strategy.prediction, available)
         self.row_signals = _stored(needed)
         self.labelled_signals = _stored(n.removeprefix(_inputs.LABELLED) for n in needed if _of_labelled(n))
@@ -81,7 +82,7 @@ class Plan:
         self.prediction_signals = _stored(predicted) if usable.issuperset(predicted) else ()
         wanted = dict.fromkeys((*self.row_signals, *self.labelled_signals))
         self.missing = tuple(name for name in wanted if name not in available)
-        self._about = _inputs.about_labelled(self._function, available)
+        self._about = _inputs.about_labelled(self.function, available)
         self._known: dict[str, Any] = {"seed": seed, "device": "cpu"}
 
     def know(self, **given: Any) -> None:
@@ -132,7 +133,7 @@ class Plan:
         ties = None if self.strategy.ties is None or self.stochastic else values.copy()
         for positions, arrays in chunks if self.row_signals else [(np.arange(len(keys)), {})]:
             for block, known in self._blocks(keys[positions], arrays, self.row_signals):
-                values[positions[block]] = _inputs.call(self._function, known, **self.options)
+                values[positions[block]] = _inputs.call(self.function, known, **self.options)
                 if ties is not None and self.strategy.ties is not None:
                     ties[positions[block]] = _inputs.call(self.strategy.ties, known)
         values = _settled(values)
@@ -157,20 +158,23 @@ class Plan:
         order = np.argsort(keys)
         place = np.empty(len(keys), np.int64)
         place[order] = np.arange(len(keys))
-        names = [name for name in _inputs.parameters(self._function)[0] if name != "keys"]
+        names = [name for name in _inputs.parameters(self.function)[0] if name != "keys"]
         whole: dict[str, NDArray[Any]] = {}
+        given = np.zeros(len(keys), np.bool_)
         for positions, arrays in chunks if self.row_signals else [(np.arange(len(keys)), {})]:
+            given[positions] = True
             for block, known in self._blocks(keys[positions], arrays, self.row_signals):
                 for name in names:
                     values = _inputs.narrowed(_inputs.value(name, known))
                     if name not in whole:
                         whole[name] = np.empty((len(keys), *values.shape[1:]), values.dtype)
                     whole[name][place[positions[block]]] = values
+        uncertainty.refuse(~given, "no signals were read", self._namer(keys))
         return Gathered(self, order, {**self._known, **whole, "keys": keys[order]})
 
     def pick(self, known: dict[str, Any], k: int) -> Batch:
         """Run a batch strategy on inputs in ascending order of keys; 1 ≤ k ≤ n."""
-        batch: Batch = _inputs.call(self._function, {**known, "k": k}, **self.options)
+        batch: Batch = _inputs.call(self.function, {**known, "k": k}, **self.options)
         return batch
 
     def predictions(self, keys: Keys, arrays: Arrays) -> NDArray[np.int32]:
@@ -231,7 +235,7 @@ class Gathered(NamedTuple):
         if rows is not None:
             kept = np.flatnonzero(rows[order])
             order = order[kept]
-            by_row = [*_inputs.parameters(self.plan.strategy.function)[0], "keys"]
+            by_row = [*_inputs.parameters(self.plan.function)[0], "keys"]
             inputs = inputs | {name: inputs[name][kept] for name in by_row}
         k = min(k, len(order))
         if k <= 0:

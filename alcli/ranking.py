@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from alcli import plugins, uncertainty
+from alcli import accelerated, plugins, uncertainty
 from alcli.errors import UsageError
 from alcli.planning import Plan, Scores, image_name, plan
 from alcli.strategies import _inputs
@@ -87,7 +87,9 @@ def rank(
     lacking = [*settled.missing, *(name for name in settled.model_inputs if name not in arrays)]
     if lacking:
         raise UsageError(f"{strategy} needs {settled.strategy.needs}; {lacking[0]} was not given")
-    settled.know(device=device, **{name: arrays[name] for name in settled.model_inputs})
+    settled.know(
+        device=accelerated.device_for(device), **{name: arrays[name] for name in settled.model_inputs}
+    )
     known, codes = _labelling(labelled, labels)
     n = _row_count({**signals, "labelled": known, "labels": codes})
     mask = np.zeros(n, np.bool_) if known is None else known
@@ -95,13 +97,13 @@ def rank(
     rows, pool = np.flatnonzero(mask), np.flatnonzero(~mask)
     if settled.needs_labels and codes is None:
         raise UsageError(f"{strategy} needs the labels of the labelled rows; labels was not given")
+    settled.check(_size(signals, len(pool), k, len(rows)))
     if settled.labelled_signals or settled.needs_labels:
         mine = np.full(len(rows), -1) if codes is None else codes[rows]
         about = {name: signals[name][rows] for name in settled.labelled_signals}
         settled.fit(keys[rows], about, mine, _class_count(signals, codes))
     chunks = _chunks(signals, settled.row_signals, pool)
     if settled.strategy.kind == "batch":
-        settled.check(_size(signals, len(pool), k, len(rows)))
         batch = settled.gather(keys[pool], chunks).pick(k)
         return Selection(pool[batch.rows], batch.scores)
     scores = settled.score(keys[pool], chunks)

@@ -139,13 +139,13 @@ class Chooser:
 
     def unprobed(self) -> Positions:
         """Return the candidates that lack the signal `probe`; all of them have been scored."""
-        field = self.field(self.source.manifest.round + 1)
+        field = self.field(self.source.manifest.round + 1, Fingerprint())
         return self.source.stale(field.rows[field.eligible], self._probe_store)
 
     def choose(self, round_: int) -> Choice:
         """Choose the images of round `round_`; every image that `unscored` names must have been scored."""
-        source, field = self.source, self.field(round_)
-        fingerprint = Fingerprint()
+        source, fingerprint = self.source, Fingerprint()
+        field = self.field(round_, fingerprint)
         batch = self._batch(field, fingerprint)
         positions = np.concatenate([batch.rows, field.drawn])
         rows = field.rows[positions]
@@ -164,23 +164,24 @@ class Chooser:
             duplicates=field.listed(source.manifest, positions),
             stepped_back=len(field.doubles),
             model=source.record.id if source.record and source.store else None,
-            signals=self._read_signals,
+            signals=sorted(fingerprint.names),
             digest=fingerprint.hexdigest(),
             quality=dict(batch.quality),
             approximations=[*field.approximations, *batch.approximations],
         )
 
-    def field(self, round_: int) -> Field:
-        """Settle who may be chosen in round `round_`."""
+    def field(self, round_: int, fingerprint: Fingerprint) -> Field:
+        """Settle who may be chosen in round `round_`, taking down what was read for it."""
         request, source = self.request, self.source
         start = fields.begin(source.manifest, request, round_)
-        field = fields.deduplicated(start, source, request) if request.dedup else start
+        field = fields.deduplicated(start, source, request, fingerprint) if request.dedup else start
         by_default = fields.candidates_by_default(field.count) if self.probe else None
         limit = request.candidates or by_default
         if limit is None:
             return field
-        by = self.plan.strategy.candidates if "margin" in source.shapes else "random"
-        return fields.narrowed(field, limit, by, functools.partial(self._ordered, by))
+        by_margin = not ranking.plan("margin", source.shapes).missing
+        by = self.plan.strategy.candidates if by_margin else "random"
+        return fields.narrowed(field, limit, by, functools.partial(self._ordered, by, fingerprint))
 
     def scores(self, field: Field, fingerprint: Fingerprint) -> ranking.Scores:
         """Score the eligible, each by itself."""
@@ -189,12 +190,6 @@ class Chooser:
         if not self.plan.row_signals:
             return self.plan.score(keys, ())
         return self.plan.score(keys, self._chunks(self.plan.row_signals, keys, fingerprint))
-
-    @property
-    def _read_signals(self) -> list[str]:
-        """Names of the signals that the choice depends on."""
-        by_class = self.plan.prediction_signals if self.request.by_class else ()
-        return sorted({*self.plan.row_signals, *self.plan.labelled_signals, *by_class})
 
     @functools.cached_property
     def _probe_store(self) -> SignalStore:
@@ -210,11 +205,12 @@ class Chooser:
         self.plan.check(Size(rows, k, len(source.teachers), len(source.classes), width))
         requirements.require_memory(self.plan, source.shapes, rows)
 
-    def _ordered(self, by: str, keys: NDArray[np.uint64]) -> Positions:
+    def _ordered(self, by: str, fingerprint: Fingerprint, keys: NDArray[np.uint64]) -> Positions:
         """Return the positions of `keys` ranked by another strategy, best first."""
         source = self.source
         plan = ranking.plan(by, source.shapes, seed=self.request.seed)
-        scores = plan.score(keys, source.store.chunks(plan.row_signals, keys) if plan.row_signals else ())
+        chunks = self._chunks(plan.row_signals, keys, fingerprint) if plan.row_signals else ()
+        scores = plan.score(keys, chunks)
         return ranking.top(scores, keys, len(keys))
 
     def _batch(self, field: Field, fingerprint: Fingerprint) -> Batch:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from alcli import randomness, ranking
 from alcli.choosing.source import Source
 from alcli.errors import UsageError
+from alcli.fingerprint import Fingerprint
 from alcli.geometry import duplicates
 from alcli.manifest import Manifest
 from alcli.request import Request
@@ -81,7 +82,7 @@ def audit_draw(keys: NDArray[np.uint64], count: int, *, seed: int, round_: int) 
     return ranking.top(randomness.uniform(seed, f"audit-{round_}", keys), keys, count)
 
 
-def deduplicated(field: Field, source: Source, request: Request) -> Field:
+def deduplicated(field: Field, source: Source, request: Request, fingerprint: Fingerprint) -> Field:
     """Keep one eligible image of each group of duplicates: the one with the smallest id.
 
     Two images are duplicates if their files have the same SHA-256, or their embeddings a cosine of at least
@@ -93,7 +94,7 @@ def deduplicated(field: Field, source: Source, request: Request) -> Field:
     pool = field.eligible[np.argsort(field.keys[field.eligible])]
     members = np.concatenate([known, field.rows[pool]])  # the first of a group represents it
     found = duplicates.groups(
-        _embeddings(source, members),
+        _embeddings(source, members, fingerprint),
         hashes=_codes(source.manifest, members),
         threshold=request.dedup_threshold,
         first=np.arange(len(members)) < len(known),
@@ -137,14 +138,16 @@ def narrowed(field: Field, limit: int, by: str, order: Callable[[NDArray[np.uint
     return dataclasses.replace(field, eligible=kept, approximations=[*field.approximations, note])
 
 
-def _embeddings(source: Source, rows: Positions) -> NDArray[np.float32]:
+def _embeddings(source: Source, rows: Positions, fingerprint: Fingerprint) -> NDArray[np.float32]:
     """Return the embeddings of images; zeros, which resemble nothing, where they are not known."""
     shape = source.shapes.get("embeddings", (1,))
     found = np.zeros((len(rows), *shape), np.float32)
     if "embeddings" in source.shapes:
         keys = source.manifest.keys[rows]
         scored = source.store.locate(keys) >= 0
-        found[scored] = source.store.read(["embeddings"], keys[scored])["embeddings"]
+        arrays = source.store.read(["embeddings"], keys[scored])
+        fingerprint.add(keys[scored], arrays)
+        found[scored] = arrays["embeddings"]
     else:
         logger.info("no embeddings are known: only files with the same bytes count as duplicates")
     return found

@@ -95,20 +95,20 @@ def select(
     written_as = exporters.format_of(None if output in (None, _STDOUT) else output, format_)
     options = _options(option or [])
     request = Request(
-        strategy,
-        k,
-        options,
-        seed,
-        order,
-        stochastic,
-        beta,
-        per_class,
-        class_balance,
-        dedup,
-        dedup_threshold,
-        candidates,
-        audit,
-        blind,
+        strategy=strategy,
+        k=k,
+        options=options,
+        seed=seed,
+        order=order,
+        stochastic=stochastic,
+        beta=beta,
+        per_class=per_class,
+        class_balance=class_balance,
+        dedup=dedup,
+        dedup_threshold=dedup_threshold,
+        candidates=candidates,
+        audit=audit,
+        blind=blind,
     )
     settings = selection.Settings(add, replace, csv_safe, dry_run, device, workers)
     if explain is not None:

@@ -49,6 +49,7 @@ def kmeans(points: Singles, clusters: int, *, seed: int, purpose: str) -> Cluste
         purpose: Names the use, so that two uses draw independently.
     """
     from sklearn.cluster import KMeans, MiniBatchKMeans
+    from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
     n = len(points)
@@ -73,7 +74,7 @@ def kmeans(points: Singles, clusters: int, *, seed: int, purpose: str) -> Cluste
         )
     )
     with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # fewer distinct points than clusters: some are empty, as said above
+        warnings.simplefilter("ignore", ConvergenceWarning)  # some clusters are empty
         model.fit(fitted)
     return _assigned(points, np.ascontiguousarray(model.cluster_centers_, np.float32))
 

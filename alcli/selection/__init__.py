@@ -75,6 +75,11 @@ class _Lacking:
     signal: str = ""
 
     def failure(self) -> StepMissing:
+        if self.signal:
+            return StepMissing(
+                f"{len(self.rows)} candidates lack {self.signal.replace('_', ' ')}",
+                hint="select computes them, but not with --dry-run",
+            )
         return StepMissing(
             f"{len(self.rows)} images have no signals yet", hint=self.chooser.source.project.command("score")
         )

@@ -139,7 +139,7 @@ def _chosen(found: Explanation, choice: Choice, at: int) -> Explanation:
 
 def _passed_over(found: Explanation, chooser: Chooser, choice: Choice, row: int) -> Explanation:
     """Say what an image that could be queried lacked."""
-    field = chooser.field(chooser.source.manifest.round + 1)
+    field = chooser.field(chooser.source.manifest.round + 1, Fingerprint())
     position = int(np.searchsorted(field.rows, row))
     if row in field.doubles:
         name = chooser.source.manifest.strings("file_name", np.array([field.doubles[row]]))[0]

@@ -16,6 +16,7 @@ from alcli import randomness
 from alcli.geometry import clustering, distances
 from alcli.strategies._batch import DIVERSE, Batch, Floats, Rows, Singles
 from alcli.strategies._options import Range
+from alcli.strategies._order import smallest
 from alcli.strategies._strategy import batch
 
 _SAMPLE = 2_000  # images whose median distance sets the cut
@@ -61,7 +62,7 @@ def cluster_margin(
         k rows; the score is 1 - margin.
     """
     m = min(len(margin), math.ceil(round(multiple * k, 6)))
-    chosen = np.lexsort((np.arange(len(margin)), margin))[:m]
+    chosen = smallest(margin, m)
     radius = cut or _half_median(embeddings, seed)
     labels, notes = _merged(distances.unit(embeddings[chosen]), radius, exact, seed)
     draws = np.arange(m) if deterministic else randomness.uniform(seed, "cluster-margin", keys[chosen])

@@ -5,7 +5,10 @@ from __future__ import annotations
 from alcli.strategies._strategy import Floats, pointwise
 
 
-@pointwise(paper="Cochran, 1977, Sampling Techniques, 3rd edition, section 2.1 (simple random sampling)")
+@pointwise(
+    paper="Cochran, 1977, Sampling Techniques, 3rd edition, section 2.1 (simple random sampling)",
+    candidates="random",
+)
 def random(uniform: Floats) -> Floats:
     """Query at random: the baseline that every other strategy has to beat.
 

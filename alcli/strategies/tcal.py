@@ -13,6 +13,7 @@ from alcli.errors import UsageError
 from alcli.geometry import clustering
 from alcli.strategies._batch import Batch, Floats, Rows, Singles, Size, filled
 from alcli.strategies._options import Range
+from alcli.strategies._order import smallest
 from alcli.strategies._strategy import batch
 
 _MOST = 20_000  # clusters
@@ -57,7 +58,7 @@ def tcal(
         the smallest margins fill up.
     """
     m = min(len(margin), math.ceil(round(multiple * k, 6)))
-    chosen = np.lexsort((np.arange(len(margin)), margin))[:m]
+    chosen = smallest(margin, m)
     points = embeddings[chosen]
     labels = clustering.kmeans(points, k, seed=seed, purpose="tcal").labels
     picked = np.sort(medoids(points, labels, seed=seed))

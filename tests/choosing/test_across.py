@@ -110,6 +110,38 @@ class TestCandidates:
         report = select(pool, strategy="kmeans", k="5", candidates=12)
         assert "drawn at random" in about(report)["approximations"][0]
 
+    def test_random_is_not_bent_towards_small_margins(self, pool: Project) -> None:
+        narrowed = select(pool, strategy="random", k="5", candidates=12)
+        assert "drawn at random" in about(narrowed)["approximations"][0]
+        whole = selection.select(pool, Request("random", "5"), settings=selection.Settings(replace=True))
+        assert rows(narrowed) == rows(whole)  # the first twelve of the very same draw
+
+    def test_margins_follow_from_probabilities(self, scored_pool: Build) -> None:
+        from alcli import files
+
+        probabilities = np.random.default_rng(0).dirichlet(np.ones(3), 40)
+        project = scored_pool(probabilities)
+        record = project.signals / "0001-aaaaaa" / "signals.json"
+        known = files.read_json(record)
+        known["signals"] = {"probabilities": known["signals"]["probabilities"]}
+        files.write_json(record, known)
+        report = select(project, strategy="entropy", k="5", candidates=12)
+        assert "with the smallest margins" in about(report)["approximations"][0]
+
+    def test_the_digest_tells_what_narrowed_the_field(self, pool: Project) -> None:
+        digests = [
+            about(
+                selection.select(
+                    pool, Request("random", "5", **more), settings=selection.Settings(replace=True)
+                )
+            )["signals"]["digest"]
+            for more in ({}, {"dedup": True})
+        ]
+        assert digests[0] != digests[1]
+        asked = Request("entropy", "5", candidates=12, dedup=True)
+        report = selection.select(pool, asked, settings=selection.Settings(replace=True))
+        assert about(report)["signals"]["names"] == ["embeddings", "entropy", "margin"]
+
     def test_as_many_as_there_are_is_no_approximation(self, pool: Project) -> None:
         assert about(select(pool, strategy="kmeans", k="5", candidates=51))["approximations"] == []
 

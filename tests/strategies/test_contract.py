@@ -311,3 +311,10 @@ def test_a_batch_of_identical_images_is_still_full(name: str) -> None:
     signals = {signal: np.repeat(values, N, axis=0) for signal, values in arrays.signals(1).items()}
     rows = ranked(name, signals, arrays.labels(N), k=12).rows
     assert len(set(rows.tolist())) == 12
+
+
+@pytest.mark.parametrize("name", ["kcenter", "badge"])
+def test_a_row_that_no_chunk_covers_is_refused_not_invented(name: str) -> None:
+    ready, signals = fitted(name), arrays.signals(N)
+    with pytest.raises(InputRejected, match="no signals were read"):
+        ready.gather(np.arange(N, dtype=np.uint64), in_chunks(ready, signals, N, 7)[:-1])
