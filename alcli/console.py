@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY_S = 30.0
 _SHOWN = 10
+_WIDE = 240
 
 
 def listen(*, quiet: bool, verbose: bool) -> None:
@@ -50,8 +51,16 @@ def error(failure: AlcliError) -> None:
         _write(f"hint: {failure.hint}")
 
 
-def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Show a small table; columns after the first are numbers, to the right."""
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, data: bool = False) -> None:
+    """Show a small table; columns after the first are numbers, to the right.
+
+    Args:
+        title: Above it.
+        header: A name for each column.
+        rows: As many cells each.
+        data: It is what was asked for: it goes to standard output, and keeps its width in a file or a pipe.
+    """
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -60,7 +69,11 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> N
         shown.add_column(Text(name), justify="right" if number else "left")
     for row in rows:
         shown.add_row(*[Text(cell) for cell in row])
-    stderr().print(shown)
+    if data:
+        wide = None if sys.stdout.isatty() else _WIDE
+        Console(width=wide, highlight=False).print(shown)
+    else:
+        stderr().print(shown)
 
 
 def stderr() -> Console:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from alcli import identity
 from alcli.errors import InputRejected
-from alcli.images.pipeline import Batch, DecodePool
+from alcli.images.album import Decoders, opened
+from alcli.images.pipeline import Batch
 from alcli.images.transform import Transform
 from alcli.manifest import Manifest
 from alcli.progress import Progress, silent
@@ -54,7 +55,7 @@ def save_signals(
     compute: Callable[[NDArray[np.uint8]], Arrays],
     *,
     batch_size: int,
-    workers: int | None = None,
+    workers: Decoders = None,
     progress: Progress = silent,
     stage: str = "scoring",
 ) -> int:
@@ -68,7 +69,7 @@ def save_signals(
         transform: How pixels are made of files.
         compute: Takes (b, H, W, C) pixels, returns arrays of b rows by signal name.
         batch_size: Images per call of `compute`, at most 16,384.
-        workers: Decoding processes; None is one per core.
+        workers: Decoding processes, None for one per core; or an album of the images.
         progress: Told of every batch.
         stage: What to call this.
 
@@ -83,7 +84,7 @@ def save_signals(
     keys = manifest.keys[rows]
     part = _GrowingPart()
     unreadable = 0
-    with DecodePool(transform, workers=workers) as pool, progress(stage, len(rows)) as advance:
+    with opened(workers, transform) as pool, progress(stage, len(rows)) as advance:
         for batch in pool.stream(paths, batch_size=batch_size):
             count = len(batch.problems)
             mine = slice(batch.start, batch.start + count)

@@ -16,8 +16,10 @@ from alcli.commands.demo import demo
 from alcli.commands.import_labels import import_labels
 from alcli.commands.init import init
 from alcli.commands.pseudolabel import pseudolabel
+from alcli.commands.report import report
 from alcli.commands.score import score
 from alcli.commands.select import select
+from alcli.commands.simulate import simulate
 from alcli.commands.status import status
 from alcli.commands.train import train
 from alcli.commands.undo import undo
@@ -72,7 +74,9 @@ app.command("select")(as_command(select))
 app.command("import-labels")(as_command(import_labels))
 app.command("pseudolabel")(as_command(pseudolabel))
 app.command("status")(as_command(status))
+app.command("report")(as_command(report))
 app.command("undo")(as_command(undo))
+app.command("simulate")(as_command(simulate))
 app.command("demo")(demo)
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from alcli import inference, ledger, networks
 from alcli.errors import StepMissing, UsageError
+from alcli.images.album import Decoders
 from alcli.images.transform import Transform
 from alcli.inference import Arrays
 from alcli.manifest import Manifest
@@ -68,7 +69,7 @@ def probe(
     rows: NDArray[np.int64],
     *,
     device: str = "auto",
-    workers: int | None = None,
+    workers: Decoders = None,
     batch_size: int | None = None,
     progress: Progress = silent,
 ) -> SignalStore:
@@ -83,7 +84,7 @@ def probe(
         manifest: The pool's.
         rows: (r,) rows of it, in any order.
         device: As on the command line.
-        workers: Decoding processes; None is one per core.
+        workers: Decoding processes, None for one per core; or an album of the images.
         batch_size: Images per batch; None chooses by image size.
         progress: Told of every batch.
 

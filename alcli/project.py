@@ -15,6 +15,7 @@ from alcli.errors import LockHeld, StepMissing, UsageError
 
 HOME = ".alcli"
 MANIFEST = "metadata.parquet"
+ROUND_RECORD = "selection.json"
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from alcli import files, identity
 from alcli.errors import StepMissing
 from alcli.manifest import Manifest
-from alcli.project import Project
+from alcli.project import ROUND_RECORD, Project
 
-RECORD = "selection.json"
+RECORD = ROUND_RECORD
 LISTING = "selection.csv"
 TABLE = "selection.parquet"
+STOP_SET = "stop_set.parquet"
 COLUMNS = pa.schema(
     [
         ("rank", pa.int64()),
@@ -41,6 +42,7 @@ COLUMNS = pa.schema(
         ("duplicates", pa.string()),
     ]
 )
+STOP_SET_COLUMNS = pa.schema([("alcli_id", pa.string()), ("predicted_label", pa.string())])
 _LEVEL = 0.95  # of the interval around an audit's accuracy
 
 
@@ -94,7 +96,9 @@ def tabulated(*, strategy: str, number: int, **columns: Any) -> pa.Table:
     return pa.table([pa.array(whole.get(f.name, empty), f.type) for f in COLUMNS], schema=COLUMNS)
 
 
-def write(project: Project, number: int, about: dict[str, Any], table: pa.Table) -> None:
+def write(
+    project: Project, number: int, about: dict[str, Any], table: pa.Table, stop_set: pa.Table | None = None
+) -> None:
     """Write the record of a round that is not committed yet, over what a killed run may have left there.
 
     Args:
@@ -102,11 +106,15 @@ def write(project: Project, number: int, about: dict[str, Any], table: pa.Table)
         number: The round's number.
         about: The content of `selection.json`.
         table: The selection, with the columns of `COLUMNS`.
+        stop_set: What the model takes the images of the stop set for, with the columns of `STOP_SET_COLUMNS`.
     """
     folder = project.round_folder(number)
     files.remove_leftovers(folder)
-    with files.atomic_path(folder / TABLE) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    (folder / STOP_SET).unlink(missing_ok=True)
+    for name, content in ((TABLE, table), (STOP_SET, stop_set)):
+        if content is not None:
+            with files.atomic_path(folder / name) as temporary:
+                pq.write_table(content, temporary, compression="zstd")
     files.write_json(folder / RECORD, about)
 
 
@@ -127,6 +135,14 @@ def read(project: Project, number: int) -> Round:
         ) from error
 
 
+def stop_set(project: Project, number: int) -> pa.Table | None:
+    """Return a round's stop set; None where it has none, or it was deleted or damaged."""
+    try:
+        return pq.read_table(project.round_folder(number) / STOP_SET, schema=STOP_SET_COLUMNS)
+    except (OSError, pa.ArrowException):
+        return None
+
+
 def audits(project: Project, manifest: Manifest) -> list[dict[str, Any]]:
     """Estimate the model's accuracy from each round whose audit rows have labels.
 
@@ -138,14 +154,42 @@ def audits(project: Project, manifest: Manifest) -> list[dict[str, Any]]:
         For each such round, oldest first: `round`, `model`, `drawn` (audit rows), `n` (answered), `correct`,
         `accuracy`, and the 95 % interval `low` to `high`; the last three in [0, 1].
     """
-    records = [_record(project, number) for number in range(1, manifest.round + 1)]
-    audited = [about for about in records if about.get("audit")]
-    found = [_estimate(about, manifest) for about in audited]
+    records = [about(project, number) for number in range(1, manifest.round + 1)]
+    audited = [record for record in records if record.get("audit")]
+    found = [_estimate(record, manifest) for record in audited]
     return [estimate for estimate in found if estimate["n"]]
 
 
-def _record(project: Project, number: int) -> dict[str, Any]:
-    """Return the record of a round; nothing where it was deleted: an old estimate must not stop a commit."""
+def newest_batch(project: Project, manifest: Manifest) -> dict[str, Any] | None:
+    """Count how often the model was right on the newest batch that is back, which it had not learned yet.
+
+    These are the images that a strategy picked, often the hardest: their accuracy is no estimate of the pool's.
+
+    Returns:
+        `round`, `n` (images with a guess that came back with a label) and `correct`; None where there is no such
+        image, as after `--blind`.
+    """
+    numbers = set(manifest.table["label_round"].unique().to_pylist()) - {None, 0, *manifest.open_rounds}
+    if not numbers:
+        return None
+    newest = max(numbers)
+    try:
+        path = project.round_folder(newest) / TABLE
+        guesses = pq.read_table(path, columns=["alcli_id", "predicted_label"]).to_pylist()
+    except (OSError, pa.ArrowException):
+        return None
+    rows = np.flatnonzero(manifest.equals("label_round", newest))
+    labels = dict(zip(manifest.strings("alcli_id", rows), manifest.strings("label", rows), strict=True))
+    pairs = [(guess["predicted_label"], labels.get(guess["alcli_id"])) for guess in guesses]
+    right = [guess == label for guess, label in pairs if guess is not None and label is not None]
+    return {"round": newest, "n": len(right), "correct": sum(right)} if right else None
+
+
+def about(project: Project, number: int) -> dict[str, Any]:
+    """Return the content of a round's `selection.json`; nothing where it was deleted or damaged.
+
+    What only looks back, such as an old estimate, must not stop for it.
+    """
     try:
         return dict(files.read_json(project.round_folder(number) / RECORD))
     except (OSError, ValueError):
@@ -153,7 +197,7 @@ def _record(project: Project, number: int) -> dict[str, Any]:
 
 
 def _estimate(about: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
-    rows = _rows(manifest, [entry["alcli_id"] for entry in about["audit"]])
+    rows = rows_of(manifest, [entry["alcli_id"] for entry in about["audit"]])
     guesses = [entry["predicted_label"] for entry in about["audit"]]
     back = manifest.equals("label_round", about["round"])
     labels = manifest.strings("label", np.maximum(rows, 0))
@@ -185,8 +229,8 @@ def interval(correct: int, n: int) -> tuple[float, float]:
     return low, high
 
 
-def _rows(manifest: Manifest, ids: list[str]) -> NDArray[np.int64]:
-    """Return the row of each id; -1 where it is not in the manifest."""
+def rows_of(manifest: Manifest, ids: list[str]) -> NDArray[np.int64]:
+    """Return the manifest's row of each id; -1 where it is not there."""
     keys = identity.keys_of(pa.array(ids, pa.string()))
     order = np.argsort(manifest.keys, kind="stable")
     at = np.minimum(np.searchsorted(manifest.keys, keys, sorter=order), len(manifest) - 1)

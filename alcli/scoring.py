@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from alcli import inference, ledger, networks, uncertainty
 from alcli.errors import InputRejected, StepMissing, UsageError
+from alcli.images.album import Decoders
 from alcli.images.transform import Transform
 from alcli.inference import Arrays
 from alcli.manifest import Manifest
@@ -79,7 +80,7 @@ def score(
     settings: Settings = Settings(),
     device: str = "auto",
     batch_size: int | None = None,
-    workers: int | None = None,
+    workers: Decoders = None,
     max_bad: int | None = None,
     dry_run: bool = False,
     progress: Progress = silent,
@@ -92,7 +93,7 @@ def score(
         settings: What to save.
         device: As on the command line.
         batch_size: Images per forward pass; None chooses by image size.
-        workers: Decoding processes; None is one per core.
+        workers: Decoding processes, None for one per core; or an album of the images.
         max_bad: Fail if more images than this are unreadable.
         dry_run: Only count what would be scored.
         progress: Told of every batch.

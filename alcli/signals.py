@@ -57,7 +57,7 @@ class SignalStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._located = np.empty(0, np.uint64), np.empty(0, np.int64)
+        self._located = self._all_located = np.empty(0, np.uint64), np.empty(0, np.int64)
 
     def __bool__(self) -> bool:
         return (self.folder / RECORD).exists()
@@ -146,8 +146,10 @@ class SignalStore:
         return self._located[1]
 
     def locate_rows(self, keys: NDArray[np.uint64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return what `locate` says of `keys[rows]`, at once where all of `keys` stand in the store's own order."""
-        found = self.locate(keys)[rows]
+        """Return what `locate` says of `keys[rows]`; who asks again of the same array `keys` gets it at once."""
+        if self._all_located[0] is not keys:
+            self._all_located = keys, self.locate(keys)
+        found = self._all_located[1][rows]
         self._located = keys[rows], found  # who asks what is scored will read just that next
         return found
 
@@ -209,7 +211,7 @@ class SignalStore:
         return whole
 
     def _forget(self) -> None:
-        self._located = np.empty(0, np.uint64), np.empty(0, np.int64)
+        self._located = self._all_located = np.empty(0, np.uint64), np.empty(0, np.int64)
         for name in ("about", "parts", "rows", "unreadable", "keys", "_index"):
             self.__dict__.pop(name, None)
 

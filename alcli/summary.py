@@ -73,6 +73,7 @@ def _counted(project: Project, manifest: Manifest) -> dict[str, Any]:
         "rounds_out": _counts(manifest, "queried_round"),
         "rounds_back": _counts(manifest, "label_round"),
         "audits": rounds.audits(project, manifest),
+        "batch": rounds.newest_batch(project, manifest),
         "problems": _problems(manifest),
     }
 

@@ -16,7 +16,7 @@ PACKAGE = Path(alcli.__file__).parent
 FLOORS = {
     6: {"main", "__main__"},
     5: {"commands", "console"},
-    4: {"demonstration"},
+    4: {"demonstration", "simulation", "reporting"},
     3: {
         "intake",
         "training",
@@ -28,7 +28,7 @@ FLOORS = {
         "labelling",
         "pseudolabelling",
     },
-    2: {"inference", "ranking", "planning", "strategies", "losses", "exporters"},
+    2: {"inference", "ranking", "planning", "strategies", "losses", "exporters", "verdict", "pictures"},
     1: {
         "project",
         "manifest",
@@ -43,6 +43,7 @@ FLOORS = {
         "networks",
         "accelerated",
         "tables",
+        "stopping",
     },
     0: {
         "errors",
@@ -70,12 +71,14 @@ HEAVY = {
     "torch": {"networks", "accelerated", "losses", "training", "scoring"},
     "timm": {"networks", "training"},
     "torchvision": {"networks", "training"},
+    "matplotlib": {"pictures"},
+    "jinja2": {"reporting"},
     "typer": {"main", "commands"},
     "rich": {"main", "commands", "console"},
     "PIL": {"images", "training"},
     "pyarrow": {
         "manifest", "schema", "ledger", "summary", "rounds", "signals", "identity", "tables", "external", "exporters",
-        "intake", "labelling", "selection",
+        "intake", "labelling", "selection", "simulation",
     },
 }  # fmt: skip
 

@@ -123,3 +123,36 @@ def test_each_round_draws_anew() -> None:
     one, other = (set(audit_draw(keys, 100, seed=0, round_=number)) for number in (1, 2))
     assert len(one) == len(other) == 100
     assert 1 <= len(one & other) <= 25  # 10 are expected
+
+
+def batch(project: Project, guesses: dict[int, str | None], *, round_: int = 1) -> None:
+    """Write the list of a round: the guess for each row."""
+    manifest = manifests.read(project.manifest)
+    ids, names = (manifest.strings(name, np.array(list(guesses))) for name in ("alcli_id", "file_name"))
+    empty = [None] * len(ids)
+    known = {"predicted_label": list(guesses.values()), "score": empty, "reason": ["rank"] * len(ids)}
+    table = rounds.tabulated(strategy="margin", number=round_, alcli_id=ids, file_name=names, **known)
+    rounds.write(project, round_, {"round": round_}, table)
+
+
+def test_the_newest_batch_by_hand(pool: Project) -> None:
+    batch(pool, {0: "class-0", 1: "class-0", 2: "class-1", 3: None, 4: "class-0"})
+    # Row 3 had no guess, row 4 no answer, row 5 was not asked for; 0 and 2 were right.
+    manifest = answered(pool, {0: "class-0", 1: "class-1", 2: "class-1", 3: "class-0", 5: "class-0"})
+    assert rounds.newest_batch(pool, manifest) == {"round": 1, "n": 3, "correct": 2}
+
+
+def test_a_batch_that_is_still_out_is_not_the_newest(pool: Project) -> None:
+    batch(pool, {0: "class-0"})
+    batch(pool, {1: "class-0", 2: "class-0"}, round_=2)
+    manifest = answered(pool, {0: "class-0"}).assign(np.array([1]), label="class-1", label_round=2)
+    assert rounds.newest_batch(pool, manifest) == {"round": 2, "n": 1, "correct": 0}
+    out = manifest.assign(np.array([2]), queried_round=2)
+    assert rounds.newest_batch(pool, out) == {"round": 1, "n": 1, "correct": 1}
+
+
+def test_batches_of_which_nothing_is_known(pool: Project) -> None:
+    assert rounds.newest_batch(pool, manifests.read(pool.manifest)) is None
+    assert rounds.newest_batch(pool, answered(pool, {0: "class-0"})) is None  # its list is lost
+    batch(pool, {0: None})
+    assert rounds.newest_batch(pool, answered(pool, {0: "class-0"})) is None

@@ -120,3 +120,12 @@ def test_an_absent_store_is_false_and_says_so(tmp_path: Path) -> None:
     assert not nothing
     with pytest.raises(StepMissing):
         _ = nothing.about
+
+
+def test_rows_are_located_anew_once_more_is_saved(store: SignalStore) -> None:
+    keys = np.array([8, 3, 1000], np.uint64)
+    before = store.locate_rows(keys, np.array([2, 0]))
+    assert before.tolist() == [-1, *store.locate(keys[:1]).tolist()]
+    store.append(part(keys[2:], 7.0))
+    assert store.locate_rows(keys, np.array([2, 0])).tolist() == [len(store.keys) - 1, before[1]]
+    assert store.locate_rows(keys[::-1], np.array([0])).tolist() == [len(store.keys) - 1]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from alcli.choosing.automatic import AUTO
-from alcli.choosing.chooser import Choice, Chooser
+from alcli.choosing.choice import Choice
+from alcli.choosing.chooser import Chooser
 from alcli.choosing.field import audit_draw
 
 __all__ = ["AUTO", "Choice", "Chooser", "audit_draw"]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from alcli import models, quotas, ranking
 from alcli.choosing import automatic, requirements
 from alcli.choosing import field as fields
+from alcli.choosing.choice import AUDIT, Choice
 from alcli.choosing.field import Field
 from alcli.choosing.source import Source
 from alcli.errors import InputRejected, UsageError
@@ -27,52 +28,10 @@ from alcli.strategies._inputs import PROBED
 
 Arrays = dict[str, NDArray[Any]]
 Positions = NDArray[np.int64]
-AUDIT = "audit"
+Floats = NDArray[np.float64]
 
 # What any trained model's scoring gives, so that `auto` can count on it before it has scored.
 _ALWAYS = ("probabilities", "margin", "confidence", "entropy", "prediction", "embeddings")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The images of a round, in rank order: those that the strategy ranks, then those drawn for the audit.
-
-    Attributes:
-        rows: (k,) rows of the manifest.
-        scores: (k,) higher is queried sooner; NaN for audit rows.
-        reasons: k words: `rank`, `diverse`, `fill`, `audit`.
-        clusters: k numbers of the clusters that images were picked from; None where there are none.
-        guesses: k predicted classes; None where nothing is known.
-        confidence: (k,) the classifier's probability of that class; NaN where unknown.
-        nearest_labelled: k names of the nearest labelled images; None where distances are not known.
-        duplicates: k JSON lists of the file names of an image's duplicates; None where it has none.
-        stepped_back: Images that were passed over as duplicates.
-        model: Id of the model whose signals were read, if any were.
-        signals: Names of the signals that were read for ranking.
-        digest: Fingerprint of their values.
-        quality: Figures that judge the batch as a whole.
-        approximations: What was not computed exactly, in words.
-    """
-
-    rows: Positions
-    scores: NDArray[np.float64]
-    reasons: list[str]
-    clusters: list[int | None]
-    guesses: list[str | None]
-    confidence: NDArray[np.float32]
-    nearest_labelled: list[str | None]
-    duplicates: list[str | None]
-    stepped_back: int
-    model: str | None
-    signals: list[str]
-    digest: str
-    quality: dict[str, Any]
-    approximations: list[str]
-
-    @property
-    def audit(self) -> NDArray[np.bool_]:
-        """(k,) whether a row was drawn for the audit."""
-        return np.array([reason == AUDIT for reason in self.reasons], np.bool_)
 
 
 @dataclass(frozen=True)
@@ -146,7 +105,7 @@ class Chooser:
         """Choose the images of round `round_`; every image that `unscored` names must have been scored."""
         source, fingerprint = self.source, Fingerprint()
         field = self.field(round_, fingerprint)
-        batch = self._batch(field, fingerprint)
+        batch, ranked = self._batch(field, fingerprint)
         positions = np.concatenate([batch.rows, field.drawn])
         rows = field.rows[positions]
         audits = len(field.drawn)
@@ -156,6 +115,7 @@ class Chooser:
         return Choice(
             rows=rows,
             scores=np.concatenate([batch.scores, np.full(audits, np.nan)]),
+            ranked=ranked,
             reasons=[*(batch.reasons or [RANK] * len(batch.rows)), *[AUDIT] * audits],
             clusters=unknown if batch.clusters is None else [*batch.clusters.tolist(), *[None] * audits],
             guesses=guesses,
@@ -213,23 +173,27 @@ class Chooser:
         scores = plan.score(keys, chunks)
         return ranking.top(scores, keys, len(keys))
 
-    def _batch(self, field: Field, fingerprint: Fingerprint) -> Batch:
-        """Rank or pick the eligible; rows of the batch are positions in the field."""
+    def _batch(self, field: Field, fingerprint: Fingerprint) -> tuple[Batch, Floats | None]:
+        """Rank or pick the eligible.
+
+        Returns:
+            The batch, whose rows are positions in the field; and the scores of all that were ranked.
+        """
         quota = self._quota(field, fingerprint)
         if self.plan.strategy.kind == "pointwise":
-            return self._best(field, quota, fingerprint).at(field.eligible)
+            scores = self.scores(field, fingerprint)
+            return self._best(field, quota, scores).at(field.eligible), scores.values
         self._fit(fingerprint)
         keys = field.keys[field.eligible]
         chunks = self._chunks(self.plan.row_signals, keys, fingerprint) if self.plan.row_signals else ()
         gathered = self.plan.gather(keys, chunks)
         batch = gathered.pick(field.count) if quota is None else gathered.pick_by_class(*quota)
-        return batch.at(field.eligible)
+        return batch.at(field.eligible), None
 
     def _best(
-        self, field: Field, quota: tuple[NDArray[np.int32], Positions] | None, fingerprint: Fingerprint
+        self, field: Field, quota: tuple[NDArray[np.int32], Positions] | None, scores: ranking.Scores
     ) -> Batch:
         """Return the best of the eligible, where each is scored by itself."""
-        scores = self.scores(field, fingerprint)
         keys = field.keys[field.eligible]
         if quota is None:
             best = ranking.top(scores, keys, field.count)

@@ -79,6 +79,8 @@ def begin(manifest: Manifest, request: Request, round_: int) -> Field:
 
 def audit_draw(keys: NDArray[np.uint64], count: int, *, seed: int, round_: int) -> Positions:
     """Return the positions of `count` images drawn uniformly without replacement, in order of the draw."""
+    if not count:
+        return np.empty(0, np.int64)
     return ranking.top(randomness.uniform(seed, f"audit-{round_}", keys), keys, count)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import typer
 
+from alcli import stopping
 from alcli.commands._call import Call
+from alcli.stopping import Advice
 
 Counts = dict[str, Any]
 
@@ -19,10 +22,12 @@ def status(call: Call) -> None:
     counts = summary.read(call.project)
     trained = models.all_models(call.project)
     newest = trained[-1].about if trained else None
+    rules = stopping.advice(call.project, counts)
     if call.json:
-        call.result(**counts, model=newest)
+        call.result(**counts, model=newest, stopping=_told(rules))
         return
-    for section in (_overview(counts), _model(newest), _rounds(counts), _classes(counts), _problems(counts)):
+    sections = (_overview(counts), _model(newest), _rounds(counts), _stopping(rules))
+    for section in (*sections, _classes(counts), _problems(counts)):
         for line in section:
             typer.echo(line)
 
@@ -52,6 +57,21 @@ def _rounds(counts: Counts) -> Iterator[str]:
         interval = f"95 % interval {audit['low']:.1%} to {audit['high']:.1%}"
         told = f"{audit['correct']} of {audit['n']} right: {audit['accuracy']:.1%}"
         yield _line(f"audit {audit['round']}", told, interval)
+
+
+def _stopping(rules: Sequence[Advice]) -> Iterator[str]:
+    """Say what the rules say, once there is a round to say it of."""
+    if not any(rule.rounds for rule in rules):
+        return
+    says, sentence = stopping.summed_up(rules)
+    yield _line("stopping", says, sentence)
+    for rule in rules:
+        yield f"  {rule.name:<22}{rule.says:<11}{rule.sentence}"
+
+
+def _told(rules: Sequence[Advice]) -> dict[str, Any]:
+    says, sentence = stopping.summed_up(rules)
+    return {"says": says, "sentence": sentence, "rules": [dataclasses.asdict(rule) for rule in rules]}
 
 
 def _classes(counts: Counts) -> Iterator[str]:

@@ -39,6 +39,9 @@ def train(
         bool,
         typer.Option("--freeze-backbone", help="Train heads on features that are computed once per image."),
     ] = False,
+    warm_start: Annotated[
+        bool, typer.Option("--warm-start", help="Begin with the newest model's weights, not anew.")
+    ] = False,
     embedding: Annotated[str, typer.Option(help="triplet, none or joint.")] = "triplet",
     embedding_dim: Annotated[int, typer.Option(min=1, help="Size of triplet embeddings.")] = 128,
     dropout: Annotated[
@@ -74,6 +77,7 @@ def train(
         lr=lr,
         patience=patience,
         freeze_backbone=freeze_backbone,
+        warm_start=warm_start,
         embedding=embedding,
         embedding_dim=embedding_dim,
         dropout=dropout,

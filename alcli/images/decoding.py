@@ -21,7 +21,7 @@ import os
 import re
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -82,6 +82,11 @@ def decode(path: str, transform: Transform) -> Decoded:
     A bad file never raises: its problem is data. Not for two threads at a time, since Python's warning
     filters are one for all threads.
     """
+    return decode_as(path, lambda data: _pixels(data, transform))
+
+
+def decode_as(path: str, made: Callable[[bytes], NDArray[np.uint8]]) -> Decoded:
+    """Read one image file, once, and make of its bytes what `made` returns; as `decode`, it never raises."""
     sha256, size, mtime_ns = None, 0, 0
     try:
         descriptor = os.open(path, _READ)
@@ -92,12 +97,22 @@ def decode(path: str, transform: Transform) -> Decoded:
         finally:
             os.close(descriptor)
         sha256 = hashlib.sha256(data).hexdigest()
-        pixels = _pixels(data, transform)
+        pixels = made(data)
     except (FileNotFoundError, NotADirectoryError):
         return Decoded(None, MISSING, None, 0, 0)
     except Exception as error:  # noqa: BLE001 -- Pillow raises anything from TypeError to struct.error
         return Decoded(None, _told(error), sha256, size, mtime_ns)
     return Decoded(pixels, None, sha256, size, mtime_ns)
+
+
+def as_shown(data: bytes, *, draft_to: int | None = None, grey: bool = False) -> Image.Image:
+    """Decode an image file as a viewer shows it: upright, 8-bit, opaque, in mode L or RGB.
+
+    Arguments and errors are those of `load_image`.
+    """
+    with warnings.catch_warnings():  # 3 µs; what Pillow warns of is no news to anybody
+        warnings.simplefilter("ignore")
+        return _eight_bit(_upright(load_image(data, draft_to=draft_to, grey=grey)))
 
 
 def load_image(data: bytes, *, draft_to: int | None = None, grey: bool = False) -> Image.Image:
@@ -138,11 +153,8 @@ def _read(descriptor: int, facts: os.stat_result) -> bytes:
 
 def _pixels(data: bytes, transform: Transform) -> NDArray[np.uint8]:
     """Return (image_size, image_size, channels) pixels."""
-    with warnings.catch_warnings():  # 3 µs; what Pillow warns of is no news to anybody
-        warnings.simplefilter("ignore")
-        needed = transform.shorter_side if transform.draft else None
-        stored = load_image(data, draft_to=needed, grey=transform.channels == 1)
-        image = _eight_bit(_upright(stored))
+    needed = transform.shorter_side if transform.draft else None
+    image = as_shown(data, draft_to=needed, grey=transform.channels == 1)
     if transform.channels == 1 and image.mode != "L":
         image = image.convert("L")
     image = _resized(image, transform)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from alcli import __version__, exporters, ledger, rounds, summary
 from alcli.choosing import Choice, Chooser
 from alcli.request import Request
+from alcli.selection import statistics
 from alcli.selection.report import SelectionReport, Settings
 
 logger = logging.getLogger("alcli")
@@ -42,7 +43,10 @@ def new_round(chooser: Chooser, settings: Settings, withdrawn: int) -> Selection
     )
     if settings.dry_run:
         return report
-    rounds.write(project, number, _about(chooser, choice, report), table)
+    about = _about(chooser, choice, report)
+    labels = int(summary.read(project)["labelled_train"])
+    about["statistics"], stop_set = statistics.of_round(chooser, choice, number, labels=labels)
+    rounds.write(project, number, about, table, stop_set)
     exporters.save(table, report.path, "csv", csv_safe=settings.csv_safe)
     marked = source.manifest.assign(choice.rows, queried_round=number).replace(round_=number)
     facts = {"strategy": report.strategy, "images": report.images, "withdrawn": withdrawn}

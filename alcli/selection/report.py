@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from alcli.images.album import Decoders
+
 
 @dataclass(frozen=True)
 class SelectionReport:
@@ -58,7 +60,7 @@ class Settings:
         csv_safe: Quote cells of the recorded CSV that a spreadsheet would run.
         dry_run: Choose, but write nothing.
         device: Where to score, if images must be scored first, and where strategies compute that can use it.
-        workers: Decoding processes for that; None is one per core.
+        workers: Decoding processes for that, None for one per core; or an album of the images.
     """
 
     add: bool = False
@@ -66,7 +68,7 @@ class Settings:
     csv_safe: bool = True
     dry_run: bool = False
     device: str = "auto"
-    workers: int | None = None
+    workers: Decoders = None
 
 
 DEFAULTS = Settings()

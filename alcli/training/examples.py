@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from alcli import identity, inference, ledger
 from alcli import manifest as manifests
 from alcli.errors import InputRejected
+from alcli.images.album import Album, opened
 from alcli.images.pipeline import DecodePool
 from alcli.networks import Model
 from alcli.training import features
@@ -30,7 +31,7 @@ def read_examples(job: Job, model: Model) -> Iterator[dict[str, Examples]]:
     if model.frozen:
         yield _feature_examples(job, model)
         return
-    with DecodePool(job.recipe.transform, workers=job.workers) as pool:
+    with opened(job.workers, job.recipe.transform) as pool:
         yield _pixel_examples(job, pool)
 
 
@@ -43,7 +44,7 @@ def _feature_examples(job: Job, model: Model) -> dict[str, Examples]:
     }
 
 
-def _pixel_examples(job: Job, pool: DecodePool) -> dict[str, Examples]:
+def _pixel_examples(job: Job, pool: DecodePool | Album) -> dict[str, Examples]:
     reader = Reader(pool, job.recipe.transform, job.device)
     inputs, readable = {}, {}
     for name, split in job.splits.items():

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from alcli import networks
 from alcli.errors import InputRejected
+from alcli.images.album import Album
 from alcli.images.pipeline import Batch, DecodePool
 from alcli.images.transform import Transform
 from alcli.progress import Progress
@@ -77,7 +78,7 @@ class StreamedPixels:
     """Images that are too many for memory; every pass decodes them again, ahead of the network."""
 
     paths: Sequence[str]
-    pool: DecodePool
+    pool: DecodePool | Album
     transform: Transform
     device: torch.device
 
@@ -138,7 +139,7 @@ class Reader:
         budget: Bytes of pixels that may still be held.
     """
 
-    pool: DecodePool
+    pool: DecodePool | Album
     transform: Transform
     device: torch.device
     unreadable: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from alcli.images.album import Decoders
 from alcli.manifest import Manifest
 from alcli.models import ModelRecord
 from alcli.progress import Progress
@@ -53,7 +54,7 @@ class Job:
         recipe: What was decided.
         splits: Labelled images by split; unreadable ones leave when they are found.
         device: Where networks run.
-        workers: Decoding processes; None is one per core.
+        workers: Decoding processes, None for one per core; or an album of the images.
         max_bad: Unreadable images that are tolerated; None is any number.
         progress: Told of every batch.
         unreadable: Images found unreadable in this job.
@@ -65,7 +66,7 @@ class Job:
     recipe: Recipe
     splits: dict[str, Split]
     device: torch.device
-    workers: int | None
+    workers: Decoders
     max_bad: int | None
     progress: Progress
     unreadable: int = 0

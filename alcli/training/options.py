@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from alcli import files, networks
+from alcli import files, models, networks
 from alcli.errors import InputRejected, UsageError
 from alcli.images.look import Look, look
 from alcli.images.transform import Transform
 from alcli.manifest import Manifest
+from alcli.models import ModelRecord
 from alcli.networks import Blueprint
 from alcli.project import Project
 from alcli.training.augmentation import augmentation
-from alcli.training.splits import Split
+from alcli.training.splits import Split, labelled_splits, labels_digest
 
 SMALL_PX = 64
 CLASS_WEIGHTS = ("none", "balanced")
@@ -48,6 +49,7 @@ class Options:
         lr: Adam's first step size.
         patience: Epochs without a better one before training stops, after a third of all; 0 never does.
         freeze_backbone: Train linear heads on the features of a fixed backbone.
+        warm_start: Begin with the weights of the newest model that learned from other labels.
         embedding: `triplet`, `none` or `joint`.
         embedding_dim: Size of triplet embeddings.
         dropout: Rate before the classifier.
@@ -68,6 +70,7 @@ class Options:
     lr: float = 1e-3
     patience: int = 0
     freeze_backbone: bool = False
+    warm_start: bool = False
     embedding: str = "triplet"
     embedding_dim: int = 128
     dropout: float | None = None
@@ -88,6 +91,7 @@ class Recipe:
         transform: How images become inputs.
         precision: `fp32` or `bf16`.
         weights_digest: Of the file of weights; empty without one.
+        start: The model to go on from; None begins anew.
     """
 
     options: Options
@@ -95,6 +99,7 @@ class Recipe:
     transform: Transform
     precision: str
     weights_digest: str
+    start: ModelRecord | None = None
 
     def record(self) -> dict[str, Any]:
         """Return what `model.json` says of the options."""
@@ -104,6 +109,7 @@ class Recipe:
             "model": self.blueprint.architecture,
             "weights": None if self.options.weights is None else str(self.options.weights),
             "weights_digest": self.weights_digest,
+            "start": self.start and self.start.about["identity"],
             "image_size": self.transform.image_size,
             "channels": self.transform.channels,
             "dropout": self.blueprint.dropout,
@@ -164,7 +170,35 @@ def decide(
     if options.weights is not None and not options.weights.is_file():
         raise InputRejected(f"there is no file of weights at {options.weights}")
     digest = "" if options.weights is None else files.file_digest(options.weights)
-    return Recipe(options, blueprint, transform, networks.choose_precision(options.precision, device), digest)
+    precision = networks.choose_precision(options.precision, device)
+    start = _start(project, manifest, train) if options.warm_start else None
+    return Recipe(options, blueprint, transform, precision, digest, start)
+
+
+def settle(options: Options, project: Project, manifest: Manifest) -> tuple[Options, Blueprint, Transform]:
+    """Decide what depends on the images alone, once, so that many trainings on them share it.
+
+    Args:
+        options: As asked for.
+        project: The pool.
+        manifest: With all labels that any of the trainings may see.
+
+    Returns:
+        The options with model, image size and channels filled in; the networks; how images become inputs.
+
+    Raises:
+        UsageError: A value is unknown or out of range.
+        InputRejected: There is no file of weights.
+    """
+    labelled = labelled_splits(manifest, use_pseudo_labels=False)["train"]
+    recipe = decide(options, project, manifest, labelled, networks.choose_device("cpu"))
+    settled = dataclasses.replace(
+        options,
+        model=recipe.blueprint.architecture,
+        image_size=recipe.transform.image_size,
+        channels=recipe.transform.channels,
+    )
+    return settled, recipe.blueprint, recipe.transform
 
 
 def _check(options: Options) -> None:
@@ -186,6 +220,13 @@ def _check(options: Options) -> None:
     if options.augment != "none" and options.freeze_backbone:
         raise UsageError("--augment cannot go with --freeze-backbone: features are computed once per image")
     augmentation(options.augment)
+
+
+def _start(project: Project, manifest: Manifest, train: Split) -> ModelRecord | None:
+    """Return the newest of our models that learned from other labels: the same call twice begins alike."""
+    now = labels_digest(manifest, train)
+    others = [m for m in models.all_models(project) if not m.external and m.about["labels_digest"] != now]
+    return others[-1] if others else None
 
 
 def _look_at_some(project: Project, manifest: Manifest, train: Split) -> Look:

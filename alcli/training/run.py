@@ -8,9 +8,12 @@ import logging
 from typing import Any
 
 import numpy as np
+import torch
 
 from alcli import __version__, ledger, networks
 from alcli import manifest as manifests
+from alcli.errors import InputRejected
+from alcli.images.album import Decoders
 from alcli.models import ModelRecord
 from alcli.networks import Model
 from alcli.progress import Progress, silent
@@ -34,8 +37,9 @@ def train(
     options: Options | None = None,
     *,
     device: str = "auto",
-    workers: int | None = None,
+    workers: Decoders = None,
     resume: bool = False,
+    test: bool = True,
     max_bad: int | None = None,
     dry_run: bool = False,
     progress: Progress = silent,
@@ -46,8 +50,9 @@ def train(
         project: The pool.
         options: What to train and how; None leaves all of it to the data.
         device: As on the command line.
-        workers: Decoding processes; None is one per core.
+        workers: Decoding processes, None for one per core; or an album of the images.
         resume: Go on where a killed run of the same training stopped.
+        test: Measure the finished model on the test split, if there is one.
         max_bad: Fail if more labelled images than this are unreadable.
         dry_run: Only decide what would be trained; the report names no model then.
         progress: Told of every batch.
@@ -64,6 +69,8 @@ def train(
     manifest = manifests.read(project.manifest)
     splits = labelled_splits(manifest, use_pseudo_labels=options.use_pseudo_labels)
     check_trainable(project, manifest, splits["train"])
+    if not test:
+        splits["test"] = splits["test"].only(np.zeros(len(splits["test"]), np.bool_))
     recipe = decide(options, project, manifest, splits["train"], place)
     job = Job(project, manifest, recipe, splits, place, workers, max_bad, progress)
     if dry_run:
@@ -138,9 +145,29 @@ def _first_weights(recipe: Recipe) -> Model:
         for network in (model.classifier, model.embedder):
             if network is not None and network.backbone is not None:
                 networks.fit_backbone(network.backbone, weights, plan.architecture, options.weights)
+    if recipe.start is not None:
+        _go_on(model, recipe.start)
     if plan.frozen:
         model.classifier.backbone.requires_grad_(requires_grad=False)
     return model
+
+
+def _go_on(model: Model, start: ModelRecord) -> None:
+    """Give a model the weights of an earlier one.
+
+    Raises:
+        InputRejected: That one is another network, or knows other classes.
+    """
+    before = networks.load(start, torch.device("cpu"))
+    try:
+        model.classifier.load_state_dict(before.classifier.state_dict())
+        if model.embedder is not None and before.embedder is not None:
+            model.embedder.load_state_dict(before.embedder.state_dict())
+    except RuntimeError as error:
+        raise InputRejected(
+            f"--warm-start: model {start.id} is another network, or knows other classes",
+            hint="train once without --warm-start",
+        ) from error
 
 
 def _standardise(model: Model, learned: Examples) -> None:

@@ -91,6 +91,13 @@ def test_a_pool_without_anything_yet(tmp_path: Path) -> None:
     assert "class" not in out
 
 
+def test_before_the_first_round_there_is_no_advice(pool: Project) -> None:
+    assert "stopping" not in run(pool.pool)[1]
+    told = json.loads(run("--json", pool.pool)[1])["stopping"]
+    assert (told["says"], told["sentence"]) == ("undecided", "no round was selected with a model yet")
+    assert [rule["says"] for rule in told["rules"]] == ["undecided"] * 6
+
+
 def test_before_init_it_names_the_command(tmp_path: Path) -> None:
     code, out, err = run(tmp_path)
     assert (code, out) == (3, "")

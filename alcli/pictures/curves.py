@@ -1,0 +1,151 @@
+"""Learning curves, and the precision of pseudo-labels, over the rounds of a simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
+
+from alcli.errors import UsageError
+from alcli.pictures import averages, canvas
+from alcli.pictures.averages import Columns, Line
+from alcli.pictures.canvas import Look
+from alcli.verdict import REFERENCE
+
+METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+
+_MANY = 6  # from here on lines and bands are lighter, not to drown each other, and the picture higher
+
+
+def learning_curves(columns: Columns, *, metric: str = "accuracy") -> Figure:
+    """Draw each method's mean over seeds against labels, with its 95 % t interval as a band.
+
+    Methods whose number of labels never changes, because they add pseudo-labels only, are drawn against
+    rounds, in a panel of their own if there are others. `random` is dashed and dark grey, beneath the rest;
+    the reference `all labels` is a horizontal line. The legend is sorted by final value.
+
+    Args:
+        columns: Sequences of one length: `method`, `seed`, `round`, `labels`, `error` (None, or the seed is
+            left out) and the metric, in [0, 1]; one row per method, seed and round.
+        metric: `accuracy` or `macro_f1`.
+
+    Raises:
+        UsageError: There is no such metric.
+        InputRejected: A column is missing or of another length, or no row holds a value.
+    """
+    if metric not in METRICS:
+        raise UsageError(f"{metric} is no metric of a simulation", hint=f"one of: {', '.join(METRICS)}")
+    lines = averages.lines(columns, metric)
+    references = [line for line in lines if line.method == REFERENCE]
+    curves = [line for line in lines if line.method != REFERENCE]
+    spending = [line for line in curves if line.spends]
+    waiting = [line for line in curves if not line.spends]
+    panels = [("labels", spending)] if spending or not waiting else []
+    panels += [("rounds", waiting)] if waiting else []
+    heights = [4.7 if len(shown) < _MANY else 5.8 for _, shown in panels]  # inches
+    looks = canvas.looks([line.method for line in curves])
+    with canvas.drawing(sum(heights)) as figure:
+        grid = figure.subplots(len(panels), squeeze=False, height_ratios=heights)[:, 0]
+        for axes, (against, shown) in zip(grid, panels, strict=True):
+            _draw_panel(axes, shown, references, looks, against)
+            axes.set_title(_title(METRICS[metric], against, [*shown, *references]))
+    return figure
+
+
+def pseudo_precision(columns: Columns) -> Figure:
+    """Draw which share of the pseudo-labels is right, round by round, and below how many there are.
+
+    Args:
+        columns: As for `learning_curves`, with `pseudo_precision` in [0, 1] (None or NaN where a row has no
+            pseudo-labels) and `pseudo_labels`.
+
+    Raises:
+        InputRejected: A column is missing or of another length, or no row has pseudo-labels.
+    """
+    lines = averages.lines(columns, "pseudo_precision")
+    counts = {line.method: line for line in averages.lines(columns, "pseudo_labels")}
+    looks = canvas.looks([line.method for line in lines])
+    with canvas.drawing(5.6) as figure:
+        above, below = figure.subplots(2, sharex=True, height_ratios=(3, 1.1))
+        _draw_panel(above, lines, [], looks, "rounds")
+        above.set_xlabel("")
+        above.set_title(_title("precision of pseudo-labels", "rounds", lines))
+        _draw_counts(below, [counts[line.method] for line in lines if line.method in counts], looks)
+    return figure
+
+
+def _draw_panel(
+    axes: Axes, lines: Sequence[Line], references: Sequence[Line], looks: dict[str, Look], against: str
+) -> None:
+    """Draw lines with bands and references, and a legend in order of final values."""
+    handles = [_draw_reference(axes, line) for line in references]
+    handles += [_draw_line(axes, line, looks[line.method], against, len(lines)) for line in lines]
+    everything = [*references, *lines]
+    order = sorted(range(len(everything)), key=lambda at: (-everything[at].mean[-1], everything[at].method))
+    words = [_final(everything[at]) for at in order]
+    canvas.beside(axes, [handles[at] for at in order], words, handlelength=3.2)
+    axes.set_xlabel("labels" if against == "labels" else "round")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %"))
+    canvas.counted(axes, "x")
+    axes.margins(x=0.02)
+
+
+def _draw_line(axes: Axes, line: Line, look: Look, against: str, among: int) -> Line2D:
+    x = line.labels if against == "labels" else line.rounds
+    many = among >= _MANY
+    drawn = axes.plot(
+        x, line.mean, color=look.colour, linestyle=look.dash, linewidth=look.width * (0.8 if many else 1),
+        marker=look.marker, markersize=4.4 if many else 5.2, markeredgecolor="white",
+        markeredgewidth=0.3 if many else 0.6, markevery=max(1, len(x) // 10), label=line.method,
+        zorder=look.order,
+    )[0]  # fmt: skip
+    if np.isfinite(line.half_width).any():
+        low, high = line.mean - line.half_width, line.mean + line.half_width
+        axes.fill_between(
+            x, low, high, color=look.colour, linewidth=0, alpha=0.08 if many else 0.14,
+            label=line.method, zorder=look.order - 1,
+        )  # fmt: skip
+        if len(x) == 1:  # a band of no width cannot be seen
+            axes.vlines(x, low, high, color=look.colour, linewidth=1.2, zorder=look.order)
+    return drawn
+
+
+def _draw_counts(axes: Axes, lines: Sequence[Line], looks: dict[str, Look]) -> None:
+    """Draw how many pseudo-labels there are; one line where all methods have as many."""
+    same = len({(*line.rounds, *line.mean) for line in lines}) == 1 < len(lines)
+    for line in lines[:1] if same else lines:
+        look = looks[line.method]
+        axes.plot(
+            line.rounds, line.mean, color=canvas.GREY if same else look.colour, linewidth=1.1,
+            linestyle="-" if same else look.dash, label=line.method, zorder=look.order,
+        )  # fmt: skip
+    axes.set_title(f"Number of pseudo-labels{', the same for all methods' if same else ''}", fontsize=9.5)
+    axes.set_xlabel("round")
+    axes.set_ylim(bottom=0)
+    canvas.counted(axes, "x", "y")
+
+
+def _draw_reference(axes: Axes, line: Line) -> Line2D:
+    """Draw the last mean of a reference from edge to edge, with its interval."""
+    mean, half = line.mean[-1], line.half_width[-1]
+    if np.isfinite(half):
+        axes.axhspan(mean - half, mean + half, color=canvas.GREY, alpha=0.12, linewidth=0, label=line.method)
+    return axes.axhline(mean, color=canvas.GREY, linewidth=1.1, label=line.method, zorder=1.5)
+
+
+def _final(line: Line) -> str:
+    """Name a line and the value that it ends with."""
+    mean, half = 100 * line.mean[-1], 100 * line.half_width[-1]
+    interval = f" ± {half:.1f}" if np.isfinite(half) else ""
+    return f"{canvas.plain(line.method)}  {mean:.1f}{interval} %"
+
+
+def _title(what: str, against: str, lines: Sequence[Line]) -> str:
+    about = f"{what[0].upper()}{what[1:]} against {against}"
+    if max(int(line.seeds.max()) for line in lines) == 1:
+        return f"{about}: one seed, so no interval"
+    return f"{about}: means of {averages.seeds(lines)}, 95 % t intervals"

@@ -1,0 +1,96 @@
+"""A pool's report: one HTML file that shows what was labelled, what was selected, and how good the model is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from alcli import files
+from alcli.errors import CannotWrite, UsageError
+from alcli.progress import Progress, silent
+from alcli.project import Project
+from alcli.reporting.comparing import two_names
+from alcli.reporting.composing import Options, compose
+from alcli.reporting.rendering import render
+
+__all__ = ["Options", "ReportSummary", "report", "two_names"]
+
+DEFAULTS = Options()
+_EXTENSIONS = (".html", ".htm")
+
+
+@dataclass(frozen=True)
+class ReportSummary:
+    """What a report holds.
+
+    Attributes:
+        path: Where it is.
+        bytes: How large it is.
+        rounds: Rounds of the pool.
+        cards: Images on the contact sheet.
+        omitted: Selected images that are not on it.
+        points: Images on the map.
+        problems: Images that take no part.
+    """
+
+    path: Path
+    bytes: int
+    rounds: int
+    cards: int
+    omitted: int
+    points: int
+    problems: int
+
+
+def report(
+    project: Project, output: Path, options: Options = DEFAULTS, *, progress: Progress = silent
+) -> ReportSummary:
+    """Write the report of a pool, whole or not at all.
+
+    It only reads, so it may run beside another alcli. The page tells the time of the pool's last change, not of
+    its own making: the same state and options give the same bytes.
+
+    Args:
+        project: The pool.
+        output: The HTML file; its folder is made if it is missing.
+        options: What to show.
+        progress: Told of every batch of thumbnails.
+
+    Raises:
+        StepMissing: There is no manifest.
+        UsageError: `output` is a folder, is one of alcli's own files or is not called `.html`; or an option is
+            unknown or out of range.
+        CannotWrite: The disk is full or read-only.
+    """
+    project.require_manifest()
+    _check_output(project, output)
+    page = compose(project, output, options, progress)
+    content = render(page).encode()
+    files.write_bytes(output, content)
+    return ReportSummary(
+        path=output,
+        bytes=len(content),
+        rounds=max(0, len(page.rounds) - 1),
+        cards=len(page.sheet.cards) if page.sheet else 0,
+        omitted=page.sheet.omitted if page.sheet else 0,
+        points=len(page.map.x) if page.map else 0,
+        problems=len(page.problems) + page.omitted_problems,
+    )
+
+
+def _check_output(project: Project, output: Path) -> None:
+    """Refuse, before anything is decoded, an output that cannot be, or that would replace something else."""
+    if output.is_dir():
+        raise UsageError(f"--output {output} is a folder", hint=f"--output {output / 'report.html'}")
+    place = output.resolve()
+    if place == project.manifest.resolve() or place.is_relative_to(project.home.resolve()):
+        raise UsageError(f"--output {output} is one of alcli's own files", hint="choose another place")
+    if output.suffix.lower() not in _EXTENSIONS:
+        raise UsageError(
+            f"--output {output} does not end in .html", hint=f"--output {output.with_suffix('.html')}"
+        )
+    folder = next(parent for parent in output.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        why = "may not be written to" if folder.is_dir() else "is not a folder"
+        raise CannotWrite(f"cannot write {output}: {folder} {why}", hint="choose another place with --output")

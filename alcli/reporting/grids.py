@@ -1,0 +1,211 @@
+"""The two big tables of a report, worked out: class balance over rounds, and right and wrong by class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from alcli.reporting.page import Confusion, RoundLine
+
+LEVELS = 8  # shades of a cell; the stylesheet knows as many
+WIDEST = 120  # more classes than this are listed, not crossed: a million cells help nobody
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Part of a stacked bar, in percent of the longest bar; `kind` is `start`, `earlier` or `new`."""
+
+    start: float
+    width: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class BalanceRow:
+    """A class: its bar, and its labels after each round with what the round brought (None in the first column)."""
+
+    name: str
+    segments: Sequence[Segment]
+    cells: Sequence[tuple[int, int | None]]
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Labels by class after each round.
+
+    Attributes:
+        columns: Numbers of the rounds.
+        rows: In class order.
+        totals: Labels after each round.
+        evenness: Entropy of the class shares over that of equal shares, by round: 1 means all classes have the
+            same number of labels (Pielou 1966); None without labels or with one class.
+    """
+
+    columns: Sequence[int]
+    rows: Sequence[BalanceRow]
+    totals: Sequence[int]
+    evenness: Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A count; `level` says how dark it is, 0 to 8, `hit` whether it lies on the diagonal."""
+
+    count: int
+    level: int
+    hit: bool
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """A true class.
+
+    Attributes:
+        name: Of the class.
+        cells: By predicted class; empty where the matrix is too wide to show.
+        total: Images of the class.
+        right: Of these that were predicted right.
+        recall: Their share; None without images.
+        rival: The class it is most often taken for, with how often; None where it never is.
+    """
+
+    name: str
+    cells: Sequence[Cell]
+    total: int
+    right: int
+    recall: float | None
+    rival: tuple[str, int] | None
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A confusion matrix with its margins.
+
+    Attributes:
+        names: Of the classes.
+        rows: By true class.
+        totals: Predictions by class.
+        precisions: Share of right ones among these; None without predictions.
+        total: Images.
+        right: Images predicted right.
+        mix_ups: True class, predicted class, images: the most frequent errors.
+        crossed: Whether the rows have cells.
+    """
+
+    names: Sequence[str]
+    rows: Sequence[MatrixRow]
+    totals: Sequence[int]
+    precisions: Sequence[float | None]
+    total: int
+    right: int
+    mix_ups: Sequence[tuple[str, str, int]]
+    crossed: bool
+
+
+def balance(rounds: Sequence[RoundLine], names: Sequence[str]) -> Balance | None:
+    """Lay out labels by class over rounds.
+
+    Args:
+        rounds: Oldest first.
+        names: Class names, in the order of `RoundLine.classes`.
+
+    Returns:
+        The table; None without classes, rounds or labels.
+    """
+    counts = [_padded(line.classes, len(names)) for line in rounds]
+    longest = max((max(row, default=0) for row in counts), default=0)
+    if not longest:
+        return None
+    rows = []
+    for code, name in enumerate(names):
+        series = [row[code] for row in counts]
+        before = [None, *series[:-1]]
+        cells = [(now, None if was is None else now - was) for now, was in zip(series, before, strict=True)]
+        rows.append(BalanceRow(name, _segments(series, longest), cells))
+    return Balance(
+        columns=[line.number for line in rounds],
+        rows=rows,
+        totals=[sum(row) for row in counts],
+        evenness=[_evenness(row) for row in counts],
+    )
+
+
+def matrix(confusion: Confusion) -> Matrix:
+    """Work out margins, shares and the most frequent errors of a confusion matrix.
+
+    Args:
+        confusion: c classes, c rows of c counts.
+
+    Returns:
+        The matrix; cells are shaded by their share of the row, so that rare classes show too.
+    """
+    names, counts = confusion.names, confusion.counts
+    crossed = len(names) <= WIDEST
+    columns = [sum(row[code] for row in counts) for code in range(len(names))]
+    hits = [counts[code][code] for code in range(len(names))]
+    errors = [
+        (name, names[other], count)
+        for code, (name, row) in enumerate(zip(names, counts, strict=True))
+        for other, count in enumerate(row)
+        if count and other != code
+    ]
+    return Matrix(
+        names=names,
+        rows=[_row(code, names, counts[code], crossed=crossed) for code in range(len(names))],
+        totals=columns,
+        precisions=[_share(hit, total) for hit, total in zip(hits, columns, strict=True)],
+        total=sum(columns),
+        right=sum(hits),
+        mix_ups=sorted(errors, key=lambda error: -error[2])[:8],
+        crossed=crossed,
+    )
+
+
+def _row(code: int, names: Sequence[str], counts: Sequence[int], *, crossed: bool) -> MatrixRow:
+    total = sum(counts)
+    cells = [
+        Cell(count, math.ceil(LEVELS * count / total) if total else 0, column == code)
+        for column, count in enumerate(counts)
+    ]
+    wrong = [(count, -column) for column, count in enumerate(counts) if count and column != code]
+    most, place = max(wrong, default=(0, 0))
+    return MatrixRow(
+        name=names[code],
+        cells=cells if crossed else (),
+        total=total,
+        right=counts[code],
+        recall=_share(counts[code], total),
+        rival=(names[-place], most) if wrong else None,
+    )
+
+
+def _segments(series: Sequence[int], longest: int) -> list[Segment]:
+    segments = []
+    drawn = 0
+    for index, count in enumerate(series):
+        # Labels that were taken back leave no gap: only what goes beyond the bar so far is drawn.
+        if count <= drawn:
+            continue
+        kind = "start" if index == 0 else "new" if index == len(series) - 1 else "earlier"
+        segments.append(Segment(100 * drawn / longest, 100 * (count - drawn) / longest, kind))
+        drawn = count
+    return segments
+
+
+def _padded(classes: Sequence[int], length: int) -> list[int]:
+    """Return counts of `length` classes: a round may be older than the newest class."""
+    return [*classes, *[0] * (length - len(classes))][:length]
+
+
+def _evenness(counts: Sequence[int]) -> float | None:
+    total = sum(counts)
+    if not total or len(counts) < 2:
+        return None
+    shares = [count / total for count in counts if count]
+    entropy = -sum(share * math.log(share) for share in shares)
+    return abs(entropy) / math.log(len(counts))
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,94 @@
+"""The newest round, as far as its record and the manifest know it, and whose guesses must not be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alcli import rounds
+from alcli.errors import StepMissing
+from alcli.manifest import Manifest
+from alcli.project import Project
+from alcli.reporting.page import Histogram
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The round selected last.
+
+    Attributes:
+        number: Of the round.
+        about: The content of its `selection.json`; empty where that was deleted.
+        table: k rows with the columns of `rounds.COLUMNS`, in rank order; where the record was deleted, those
+            that are out or came back, in the order of their names.
+        rows: (k,) rows of the manifest; -1 for an image that it has no longer.
+    """
+
+    number: int
+    about: dict[str, Any]
+    table: pa.Table
+    rows: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, project: Project, manifest: Manifest) -> Newest | None:
+        """Find the newest round; None before the first."""
+        number = manifest.round
+        if not number:
+            return None
+        try:
+            record = rounds.read(project, number)
+        except StepMissing:
+            rows = np.flatnonzero(
+                manifest.equals("queried_round", number) | manifest.equals("label_round", number)
+            )
+            names = {name: manifest.strings(name, rows) for name in ("alcli_id", "file_name")}
+            return cls(number, {}, rounds.tabulated(strategy="", number=number, **names), rows)
+        ids = record.table["alcli_id"].to_pylist()
+        return cls(number, record.about, record.table, rounds.rows_of(manifest, ids))
+
+    @property
+    def audited(self) -> dict[str, str | None]:
+        """What the model took the audit's images for, by id: not in the table, which people label from."""
+        return {entry["alcli_id"]: entry["predicted_label"] for entry in self.about.get("audit", [])}
+
+    @property
+    def blind(self) -> bool:
+        """Whether the model's guesses were to be left out."""
+        return bool(self.about.get("request", {}).get("blind"))
+
+
+def withheld(project: Project, manifest: Manifest) -> NDArray[np.bool_]:
+    """Return (n,) whose predictions must not be shown: people are to label them without a hint.
+
+    These are the images out for an audit or in a blind round; all of a round whose record was deleted.
+    """
+    hidden = np.zeros(len(manifest), np.bool_)
+    for number in manifest.open_rounds:
+        about, out = rounds.about(project, number), manifest.equals("queried_round", number)
+        if about and not about["request"]["blind"]:
+            drawn = rounds.rows_of(manifest, [entry["alcli_id"] for entry in about["audit"]])
+            only = np.zeros(len(manifest), np.bool_)
+            only[drawn[drawn >= 0]] = True
+            out &= only
+        hidden |= out
+    return hidden
+
+
+def histogram(newest: Newest) -> Histogram | None:
+    """Return the round's scores; None where the strategy picks images together, or an older alcli selected."""
+    kept = (newest.about.get("statistics") or {}).get("histogram")
+    if not kept:
+        return None
+    return Histogram(
+        edges=kept["edges"],
+        counts=kept["counts"],
+        selected=kept["selected"],
+        cut=kept["cut"],
+        about=f"scores by {newest.about['strategy']} of {sum(kept['counts']):,} images in round {newest.number}",
+    )

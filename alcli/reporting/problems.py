@@ -1,0 +1,21 @@
+"""Images that take no part, and why."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from alcli.manifest import Manifest
+from alcli.reporting.page import Finding
+
+MOST = 500
+
+
+def problems(manifest: Manifest) -> tuple[list[Finding], int]:
+    """Return the first images that are not `ok`, with reasons, and how many more there are."""
+    rows = np.flatnonzero(~manifest.equals("status", "ok"))
+    columns = (manifest.strings(name, rows[:MOST]) for name in ("file_name", "status", "problem"))
+    found = [
+        Finding(str(name), ": ".join(str(part) for part in (status, problem) if part))
+        for name, status, problem in zip(*columns, strict=True)
+    ]
+    return found, max(0, len(rows) - MOST)

@@ -1,0 +1,142 @@
+"""The contact sheet: the newest round's images with all that is known of each, and the images beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alcli import identity, rounds
+from alcli.choosing.source import Source
+from alcli.manifest import Manifest
+from alcli.reporting.links import Links
+from alcli.reporting.newest import Newest
+from alcli.reporting.page import Card, Sheet
+
+_PER_CARD = 10  # duplicates of one image that are shown
+_DUPLICATES = 2_000  # that are shown altogether, where enough cards have fewer
+
+
+def lay_out(source: Source, newest: Newest, hidden: NDArray[np.bool_], links: Links, *, limit: int) -> Sheet:
+    """Make the cards of the newest round, as yet without thumbnails.
+
+    Args:
+        source: The pool and the newest model.
+        newest: The round.
+        hidden: (n,) whose predictions must not be shown.
+        links: Gives the address of an image.
+        limit: Cards at most.
+    """
+    records = newest.table.slice(0, limit).to_pylist()
+    rows = newest.rows[:limit]
+    _fill_nearest(source, newest, records, rows)
+    labels = _labels(source.manifest, rows)
+    guesses = _guesses(newest, records, rows, hidden)
+    groups: list[list[str]] = [json.loads(record["duplicates"] or "[]") for record in records]
+    shown, longest = _duplicates_shown(groups), max(map(len, groups), default=0)
+    cards = [
+        Card(
+            file_name=record["file_name"],
+            link=links(record["file_name"]),
+            thumbnail="",
+            rank=record["rank"] if newest.about else None,
+            score=record["score"],
+            predicted=guess,
+            confidence=None if guess is None else record["confidence"],
+            reason=record["reason"] or "",
+            label=label,
+            nearest=record["nearest_labelled"],
+            duplicates=group[:shown],
+        )
+        for record, label, guess, group in zip(records, labels, guesses, groups, strict=True)
+    ]
+    return Sheet(
+        round=newest.number,
+        about=_told(newest, f"at most {shown} duplicates of an image are shown" if shown < longest else ""),
+        cards=cards,
+        neighbours=_neighbours(source.manifest, cards, links),
+        omitted=len(newest.table) - len(cards),
+    )
+
+
+def with_thumbnails(sheet: Sheet, urls: Mapping[str, str]) -> Sheet:
+    """Return the sheet with thumbnails by file name."""
+
+    def pictured(card: Card) -> Card:
+        return dataclasses.replace(card, thumbnail=urls.get(card.file_name, ""))
+
+    return dataclasses.replace(
+        sheet,
+        cards=[pictured(card) for card in sheet.cards],
+        neighbours={name: pictured(card) for name, card in sheet.neighbours.items()},
+    )
+
+
+def _fill_nearest(
+    source: Source, newest: Newest, records: list[dict[str, Any]], rows: NDArray[np.int64]
+) -> None:
+    """Look for the nearest labelled image where the selection, made without embeddings, does not name it."""
+    empty = [at for at, record in enumerate(records) if not record["nearest_labelled"] and rows[at] >= 0]
+    if not empty or "embeddings" not in source.shapes:
+        return
+    before = source.manifest.table["label_round"].fill_null(0).to_numpy()[source.teachers] < newest.number
+    found = source.nearest_names(rows[empty], source.teachers[before])
+    for at, name in zip(empty, found, strict=True):
+        records[at]["nearest_labelled"] = name
+
+
+def _labels(manifest: Manifest, rows: NDArray[np.int64]) -> list[str | None]:
+    there = manifest.strings("label", np.maximum(rows, 0)) if len(manifest) else [None] * len(rows)
+    return [label if row >= 0 else None for row, label in zip(rows, there, strict=True)]
+
+
+def _guesses(
+    newest: Newest, records: Sequence[dict[str, Any]], rows: NDArray[np.int64], hidden: NDArray[np.bool_]
+) -> list[str | None]:
+    """Return what the model took each image for, where that may be seen: an audit's once the answer is in."""
+    if newest.blind:
+        return [None] * len(records)
+    audited = newest.audited
+    return [
+        None if row < 0 or hidden[row] else audited.get(record["alcli_id"], record["predicted_label"])
+        for row, record in zip(rows, records, strict=True)
+    ]
+
+
+def _duplicates_shown(groups: Sequence[Sequence[str]]) -> int:
+    """Return how many duplicates of an image are shown at most, so that a page does not fill up with them."""
+    several = sum(1 for group in groups if group)
+    return max(1, min(_PER_CARD, _DUPLICATES // max(several, 1)))
+
+
+def _neighbours(manifest: Manifest, cards: Sequence[Card], links: Links) -> dict[str, Card]:
+    """Return cards of the images that others refer to, by file name."""
+    wanted = [name for card in cards for name in (card.nearest, *card.duplicates) if name is not None]
+    names = list(dict.fromkeys(wanted))
+    labels = _labels(manifest, rounds.rows_of(manifest, identity.alcli_ids(names)))
+    return {
+        name: Card(name, links(name), thumbnail="", label=label)
+        for name, label in zip(names, labels, strict=True)
+    }
+
+
+def _told(newest: Newest, note: str) -> str:
+    """Say in a line what the round is."""
+    about = newest.about
+    if not about:
+        return f"{len(newest.table):,} images; the record of the round was deleted"
+    counts = about["counts"]
+    parts = [f"{counts['images']:,} of {counts['queryable']:,} queryable images by {about['strategy']}"]
+    if about.get("order"):
+        parts.append(f"most {about['order']} first")
+    if counts["audit"]:
+        parts.append(f"{counts['audit']:,} of them drawn at random for the audit")
+    if counts.get("duplicates"):
+        parts.append(f"{counts['duplicates']:,} passed over as duplicates of others")
+    if newest.blind:
+        parts.append("without the model's guesses")
+    return "; ".join(part for part in [", ".join(parts), *about.get("approximations", []), note] if part)

@@ -1,0 +1,103 @@
+"""Running many lanes: one after the other here, or several at once in processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from alcli.images.album import Album, Decoders
+from alcli.simulation.lane import Lane, run
+
+logger = logging.getLogger("alcli")
+
+_LOOK_EVERY_S = 1.0
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who runs lanes; made by `assembled`.
+
+    Attributes:
+        decoders: As for `training.train`.
+        device: As on the command line.
+        told: Called now and then, and after the last line.
+        pool: Processes; None runs lanes here, one after the other.
+    """
+
+    decoders: Decoders
+    device: str
+    told: Callable[[], None]
+    pool: ProcessPoolExecutor | None
+
+    def work(self, lanes: Sequence[Lane]) -> None:
+        """Take every lane to its end; what fails is in its lines."""
+        if self.pool is None:
+            for lane in lanes:
+                run(lane, decoders=self.decoders, device=self.device, told=self.told)
+            return
+        album = self.decoders.folder if isinstance(self.decoders, Album) else None
+        workers = 1 if isinstance(self.decoders, Album) else self.decoders
+        how = (album, workers, self.device, os.getpid())
+        self._watch([self.pool.submit(_worked, lane, *how) for lane in lanes])
+
+    def _watch(self, futures: Sequence[Future[None]]) -> None:
+        waiting = set(futures)
+        while waiting:
+            done, waiting = wait(waiting, timeout=_LOOK_EVERY_S)
+            self.told()
+            for future in done:
+                try:
+                    future.result()
+                except BrokenProcessPool:
+                    logger.warning("a process of the simulation was killed, for want of memory perhaps")
+                    return
+
+
+@contextlib.contextmanager
+def assembled(jobs: int, *, decoders: Decoders, device: str, told: Callable[[], None]) -> Iterator[Crew]:
+    """Yield a crew that takes `jobs` lanes at once; they share the cores."""
+    if jobs <= 1:
+        yield Crew(decoders, device, told, None)
+        return
+    with (
+        _few_threads(jobs),
+        ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool,
+    ):
+        try:
+            yield Crew(decoders, device, told, pool)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _worked(lane: Lane, album: Path | None, workers: int | None, device: str, parent: int) -> None:
+    """Run a lane in a process of its own, as long as the one that asked for it lives."""
+
+    def check() -> None:
+        if os.getppid() != parent:
+            raise SystemExit
+
+    run(lane, decoders=workers if album is None else Album(album), device=device, told=check)
+
+
+@contextlib.contextmanager
+def _few_threads(jobs: int) -> Iterator[None]:
+    """Let the processes that are started now share the cores; they read it as they import numpy and torch."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    os.environ.update(dict.fromkeys(_THREADS, str(max(1, cores // jobs))))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

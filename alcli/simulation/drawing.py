@@ -1,0 +1,85 @@
+"""Pictures of a simulation, asked for as `[curves|precision|labels=]FILE`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alcli import plugins
+from alcli.errors import UsageError
+from alcli.verdict import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+KINDS = ["curves", "precision", "labels"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One picture.
+
+    Attributes:
+        kind: `curves`: learning curves. `precision`: of pseudo-labels. `labels`: how many each method needs.
+        path: Where; its extension says which format.
+    """
+
+    kind: str
+    path: Path
+
+    @classmethod
+    def parse(cls, text: str) -> Drawing:
+        """Read `[KIND=]FILE`.
+
+        Raises:
+            UsageError: The kind is unknown, or pictures of this extension cannot be written.
+        """
+        from alcli import pictures
+
+        kind, equals, name = text.partition("=")
+        drawing = cls(kind, Path(name)) if equals and name else cls("curves", Path(text))
+        if drawing.kind not in KINDS:
+            raise UsageError(
+                plugins.unknown("picture", drawing.kind, KINDS),
+                hint="--plot curves.png --plot labels=bars.svg",
+            )
+        pictures.format_of(drawing.path)
+        return drawing
+
+    def draw(self, columns: Mapping[str, Sequence[Any]], verdict: Verdict) -> None:
+        """Draw a simulation's results.
+
+        Raises:
+            UsageError: There is nothing of this kind in them.
+            CannotWrite: The disk is full or read-only.
+        """
+        from alcli import pictures
+
+        pictures.save(self._figure(columns, verdict), self.path)
+
+    def _figure(self, columns: Mapping[str, Sequence[Any]], verdict: Verdict) -> Figure:
+        from alcli import pictures
+
+        if self.kind == "curves":
+            return pictures.learning_curves(columns, metric=verdict.metric)
+        if self.kind == "precision":
+            return pictures.pseudo_precision(columns)
+        return pictures.label_bars(_bars(verdict))
+
+
+def _bars(verdict: Verdict) -> list[tuple[str, float | None, float | None, float]]:
+    """Return for each method the labels it needs for what random reaches with all, ± half an interval."""
+    bars: list[tuple[str, float | None, float | None, float]] = []
+    for method in verdict.methods:
+        compared = method.comparison
+        if compared is None or compared.saving is None:
+            continue
+        whole, share = compared.baseline_labels, compared.saving.share
+        half = None if share.half_width is None else whole * share.half_width
+        needed = whole * (1 - share.mean) if compared.saving.reached else None
+        bars.append((method.name, needed, half, whole))
+    if not bars:
+        raise UsageError("no method can be drawn beside random: none asked people for labels")
+    return bars

@@ -1,0 +1,67 @@
+"""What methods ask of models, settled before anything runs: a method that cannot work is refused at once."""
+
+from __future__ import annotations
+
+from alcli import networks, ranking
+from alcli.choosing import AUTO
+from alcli.errors import UsageError
+from alcli.manifest import Manifest
+from alcli.networks import Blueprint
+from alcli.networks.mc_dropout import has_dropout
+from alcli.simulation.experiment import Experiment, pool_rows
+from alcli.simulation.lane import Needs
+from alcli.simulation.methods import Method
+from alcli.strategies._batch import Size
+from alcli.strategies._inputs import PROBED
+
+_ALWAYS = ("probabilities", "confidence", "margin", "entropy", "prediction", "embeddings")
+_WHY = {
+    "triplet_embeddings": "no triplet network is trained",
+    "mc_probabilities": "the network has no dropout; --dropout 0.5 gives it some",
+}
+
+
+def settle(method: Method, experiment: Experiment, blueprint: Blueprint, ground: Manifest) -> Needs:
+    """Return what a method needs.
+
+    Raises:
+        UsageError: It needs a signal that cannot exist, or is not made for this size.
+    """
+    signals = _signals(method, experiment, blueprint, ground) if method.strategy != AUTO else set()
+    triplet = "triplet_embeddings" in signals or method.rule == "triplet-margin"
+    return Needs(
+        experiment.embedding or ("triplet" if triplet else "none"),
+        experiment.mc_samples if "mc_probabilities" in signals else 0,
+    )
+
+
+def union(needs: list[Needs]) -> Needs:
+    """Return what satisfies all of them."""
+    embeddings = [one.embedding for one in needs if one.embedding != "none"]
+    return Needs(embeddings[0] if embeddings else "none", max((one.mc_samples for one in needs), default=0))
+
+
+def _signals(method: Method, experiment: Experiment, blueprint: Blueprint, ground: Manifest) -> set[str]:
+    model = networks.build(blueprint)
+    possible = [*_ALWAYS, *PROBED]
+    if experiment.embedding != "none":
+        possible.append("triplet_embeddings")
+    if has_dropout(model.classifier):
+        possible.append("mc_probabilities")
+    request = method.request(experiment.batch, 0)
+    plan = ranking.plan(
+        method.strategy,
+        possible,
+        options={**request.options, **({"order": request.order} if request.order else {})},
+        stochastic=request.stochastic,
+        beta=request.beta,
+    )
+    if plan.missing:
+        signal = plan.missing[0]
+        why = _WHY.get(signal, f"{method.strategy} needs what alcli's models do not give")
+        raise UsageError(f"--method {method.name} needs {signal.replace('_', ' ')}, which cannot be: {why}")
+    rows = len(pool_rows(ground)) if experiment.pool_size is None else experiment.pool_size
+    left = min(rows, request.candidates or rows)
+    most = experiment.initial + experiment.batch * max(0, experiment.rounds - 1)
+    plan.check(Size(left, min(experiment.batch, left), most, len(ground.classes), model.width))
+    return {*plan.row_signals, *plan.labelled_signals}

@@ -1,0 +1,46 @@
+"""Fashion-MNIST, batches of 1,000 from 1,000 random labels on to 10,000: every strategy that can.
+
+    python tests/benchmarks/reproduce/fashion_mnist.py DATA WORK [--seeds S] [--jobs J]
+
+To afford so many methods, two seeds by default, 12 epochs in batches of 128, and a pool of 20,000 images drawn for each
+seed. With two seeds no difference can be called real; the intervals are wide for the same reason.
+"""
+
+from __future__ import annotations
+
+import alcli
+from _experiment import Measurement, main
+
+# What takes part under other settings than its own, and why.
+SETTINGS = {
+    "bait": "bait:width=16",  # (classes · width)² numbers for each of 20,000 images: 128 wide is beyond a round's time
+    "deepfool": "deepfool:candidates=4000",  # up to 110 backward passes for each image
+    "triplet-margin": "triplet-margin:order=uncertain",  # its own order is for labels that the model gives
+}
+
+# What does not.
+EXCLUDED = {
+    "random": "the baseline: `simulate` runs it anyway",
+    "batchbald": "looks ahead up to 50 images, a batch has 1,000",
+    "kcenter-robust": "its programmes take minutes a round, and where its time limit ends them the machine decides",
+    "max-margin": "takes what the model is surest of: only for labels that the model gives (`triplet_al_cifar10.py`)",
+    "most-confidence": "the same",
+    "variation-ratio": "the same order as least-confidence, so the same labels and the same curve",
+}
+
+MEASUREMENT = Measurement(
+    name="fashion_mnist",
+    data="fashion-mnist",
+    methods=tuple(SETTINGS.get(name, name) for name in alcli.strategies() if name not in EXCLUDED),
+    model="lenet",
+    initial=1_000,
+    batch=1_000,
+    rounds=9,
+    epochs=12,
+    seeds=2,
+    pool_size=20_000,
+    more=("--batch-size", "128"),
+)
+
+if __name__ == "__main__":
+    main(MEASUREMENT)

@@ -1,0 +1,105 @@
+"""Rounds over time: labels, classes, accuracy and audits, counted by hand."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from alcli import files, ledger, models, rounds
+from alcli.manifest import Manifest
+from alcli.project import Project
+from alcli.reporting.history import history
+from scipy import stats
+
+Build = Callable[..., Project]
+MODEL = "0001-aaaaaa"
+
+
+@pytest.fixture
+def project(scored_pool: Build) -> Project:
+    """Ten images: two labelled at first, two more in round 1, one in round 2, which has one still out."""
+    project = scored_pool(np.full((10, 2), 0.5), labels={0: "class-0", 1: "class-1"}, splits={9: "val"})
+    record = project.models / MODEL / models.RECORD
+    files.write_json(record, {**files.read_json(record), "metrics": {"val_accuracy": 0.75}})
+    manifest = ledger.read(project)
+    labels: list[str | None] = ["class-0", "class-1", "class-1", "class-1", "class-0", *[None] * 4, "class-0"]
+    given = [0, 0, 1, 1, 2, *[None] * 4, 0]
+    out = [None] * 5 + [2] + [None] * 4
+    manifest = manifest.replace(label=labels, label_round=given, queried_round=out, round_=2)
+    write_round(project, manifest, 1, [2, 3], audit=[(2, "class-1"), (3, "class-0")])
+    write_round(project, manifest, 2, [4, 5], audit=[])
+    with ledger.writing(project, "select"):
+        ledger.commit(project, manifest, command="select")
+    return project
+
+
+def write_round(
+    project: Project, manifest: Manifest, number: int, rows: list[int], audit: list[tuple[int, str]]
+) -> None:
+    ids = manifest.strings("alcli_id")
+    names = manifest.strings("file_name", np.array(rows))
+    about = {
+        "round": number,
+        "strategy": "margin",
+        "model": MODEL,
+        "request": {"blind": False},
+        "counts": {"images": len(rows), "queryable": 8, "audit": len(audit)},
+        "audit": [{"alcli_id": ids[row], "predicted_label": guess} for row, guess in audit],
+    }
+    table = rounds.tabulated(
+        strategy="margin", number=number, alcli_id=[ids[row] for row in rows], file_name=names
+    )
+    rounds.write(project, number, about, table)
+    (project.round_folder(number) / rounds.LISTING).touch()
+
+
+def test_a_line_per_round_and_one_before(project: Project) -> None:
+    lines = history(project, ledger.read(project))
+    assert [line.number for line in lines] == [0, 1, 2]
+    assert [line.strategy for line in lines] == ["", "margin", "margin"]
+    assert [line.selected for line in lines] == [0, 2, 2]
+    assert [line.labels for line in lines] == [2, 4, 5]  # the one held out is not among them
+    assert [list(line.classes) for line in lines] == [[1, 1], [1, 3], [2, 3]]
+    assert [line.model for line in lines] == [None, MODEL, MODEL]
+    assert [(line.accuracy, line.measured_on) for line in lines] == [(None, ""), (0.75, "val"), (0.75, "val")]
+
+
+def test_the_audit_with_its_interval(project: Project) -> None:
+    exact = stats.binomtest(1, 2).proportion_ci(method="exact")
+    lines = history(project, ledger.read(project))
+    assert lines[1].audit == pytest.approx((0.5, exact.low, exact.high))
+    assert lines[2].audit is None
+
+
+def test_the_test_split_is_named_where_there_is_one(project: Project) -> None:
+    record = project.models / MODEL / models.RECORD
+    metrics = {"val_accuracy": 0.75, "test_accuracy": 0.5}
+    files.write_json(record, {**files.read_json(record), "metrics": metrics})
+    line = history(project, ledger.read(project))[1]
+    assert (line.accuracy, line.measured_on) == (0.5, "test")
+
+
+def test_of_a_deleted_round_the_manifest_still_knows_the_images(project: Project) -> None:
+    shutil.rmtree(project.round_folder(2))
+    line = history(project, ledger.read(project))[2]
+    assert (line.strategy, line.selected, line.labels, line.accuracy, line.model) == ("", 2, 5, None, None)
+
+
+def test_a_deleted_model_leaves_the_accuracy_open(project: Project) -> None:
+    shutil.rmtree(project.models)
+    line = history(project, ledger.read(project))[1]
+    assert (line.accuracy, line.measured_on, line.model) == (None, "", MODEL)
+
+
+def test_labels_of_no_known_round_were_there_from_the_start(project: Project) -> None:
+    manifest = ledger.read(project)
+    manifest = manifest.assign(manifest.equals("label_round", 2), label_round=None)
+    assert [line.labels for line in history(project, manifest)] == [3, 5, 5]
+
+
+def test_a_pool_before_its_first_round(scored_pool: Build) -> None:
+    project = scored_pool(np.full((3, 2), 0.5), labels={1: "class-1"})
+    (line,) = history(project, ledger.read(project))
+    assert (line.number, line.labels, list(line.classes)) == (0, 1, [0, 1])

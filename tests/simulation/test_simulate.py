@@ -1,0 +1,399 @@
+"""`alcli simulate`, as a script would use it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import filelock
+import pyarrow.parquet as pq
+import pytest
+from alcli import ledger, manifest, training
+from alcli.main import app
+from alcli.project import Project
+from alcli.simulation.experiment import Experiment, begin, ground
+from typer.testing import CliRunner, Result
+
+from tests.conftest import draw
+from tests.simulation.conftest import METHODS, QUICK, make_pool, simulate
+
+SECONDS = ["train_seconds", "score_seconds", "select_seconds"]
+ONE = ["--initial", "6", "--batch", "6", "--rounds", "1", "--epochs", "1", "--seeds", "1", "--workers", "1"]
+Snapshot = Callable[[Path], dict[str, bytes]]
+
+
+def rows(path: Path) -> list[dict[str, object]]:
+    """The table without what no two runs share: seconds."""
+    return pq.read_table(path).drop_columns(SECONDS).to_pylist()
+
+
+def of(found: list[dict[str, object]], method: str, column: str, seed: int = 0) -> list[object]:
+    return [row[column] for row in found if row["method"] == method and row["seed"] == seed]
+
+
+def test_a_row_for_each_method_seed_and_round(table: tuple[Path, Result]) -> None:
+    found = rows(table[0])
+    assert [(row["method"], row["seed"], row["round"]) for row in found] == [
+        *[(name, seed, r) for name in ("random", "margin", "triplet-margin+pseudo") for seed in (0, 1) for r in range(3)],
+        ("all labels", 0, 0),
+        ("all labels", 1, 0),
+    ]  # fmt: skip
+    assert of(found, "margin", "labels") == of(found, "random", "labels") == [6, 12, 18]
+    assert of(found, "all labels", "labels") == [60]
+    assert {row["error"] for row in found} == {None}
+
+
+def test_people_are_not_asked_where_the_model_labels(table: tuple[Path, Result]) -> None:
+    found = rows(table[0])
+    assert of(found, "triplet-margin+pseudo", "labels") == [6, 6, 6]
+    assert of(found, "triplet-margin+pseudo", "pseudo_labels") == [0, 6, 12]
+    first, *later = of(found, "triplet-margin+pseudo", "pseudo_precision")
+    assert first is None
+    assert all(isinstance(share, float) and 0 <= share <= 1 for share in later)
+    assert of(found, "margin", "pseudo_labels") == [0, 0, 0]
+
+
+def test_all_methods_of_a_seed_begin_alike(table: tuple[Path, Result]) -> None:
+    found = rows(table[0])
+    for seed in (0, 1):
+        firsts = {
+            (row["accuracy"], row["macro_f1"], row["batch"])
+            for row in found
+            if row["seed"] == seed and row["round"] == 0 and row["method"] != "all labels"
+        }
+        assert len(firsts) == 1
+    assert of(found, "random", "batch", 0)[0] != of(found, "random", "batch", 1)[0]
+    assert of(found, "random", "batch")[1] != of(found, "margin", "batch")[1]
+
+
+def test_the_figures_are_those_of_the_commands(
+    table: tuple[Path, Result], labelled_pool: Path, tmp_path: Path
+) -> None:
+    """The same rounds by hand: commands on a state of their own, accuracy as `train` measures it."""
+    project = Project.open(labelled_pool)
+    experiment = Experiment(initial=6, batch=6, rounds=2)
+    known = ground(project, manifest.read(project.manifest), experiment)
+    state = tmp_path / "by-hand"
+    state.mkdir()
+    mine = Project.open(labelled_pool, state)
+    with ledger.writing(mine, "init"):
+        ledger.commit(mine, begin(known, experiment, 0), command="init")
+
+    def command(*arguments: object) -> Result:
+        done = CliRunner().invoke(app, [*map(str, arguments), "--state", str(state), str(labelled_pool)])
+        assert done.exit_code == 0, done.output
+        return done
+
+    accuracies = []
+    for number in range(3):
+        trained = command("train", "--embedding", "none", "--epochs", 2, "--workers", 1, "--json")
+        accuracies.append(json.loads(trained.stdout)["metrics"]["test_accuracy"])
+        if number < 2:
+            command("score", "--workers", 1)
+            listing = tmp_path / "list.csv"
+            command("select", "--strategy", "margin", "-k", 6, "-o", listing)
+            answers = tmp_path / "answers.csv"
+            with listing.open(newline="") as source, answers.open("w", newline="") as target:
+                writer = csv.writer(target)
+                writer.writerow(["file_name", "label"])
+                writer.writerows(
+                    [row["file_name"], Path(row["file_name"]).parent.name] for row in csv.DictReader(source)
+                )
+            command("import-labels", answers)
+    assert of(rows(table[0]), "margin", "accuracy") == accuracies
+
+
+def test_the_verdict_is_on_standard_output(table: tuple[Path, Result]) -> None:
+    path, done = table
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("Accuracy in %")
+    assert any(line.startswith("margin differs from random by") for line in lines)
+    assert "With 2 seeds no difference can be shown" in done.stdout
+    assert str(path) in done.stderr
+    assert str(path) not in done.stdout
+
+
+def test_the_same_call_again_measures_nothing_anew(
+    table: tuple[Path, Result], labelled_pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, first = table
+    before = pq.read_table(path)
+    monkeypatch.setattr(training, "train", _never)
+    again = simulate(*METHODS, *QUICK, "--reference", "-o", path, labelled_pool)
+    assert again.exit_code == 0, again.output
+    assert again.stdout == first.stdout
+    assert pq.read_table(path).equals(before)
+
+
+def test_a_method_may_be_added(labelled_pool: Path, tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    assert simulate(*ONE, "-m", "margin", "-o", path, labelled_pool).exit_code == 0
+    before = rows(path)
+    assert simulate(*ONE, "-m", "entropy", "--seeds", 2, "-o", path, labelled_pool).exit_code == 0
+    after = rows(path)
+    assert {row["method"] for row in after} == {"random", "entropy", "margin"}
+    assert all(row in after for row in before)
+    assert len(of(after, "entropy", "labels", 1)) == 2
+
+
+def test_json_and_pictures(labelled_pool: Path, tmp_path: Path) -> None:
+    curves, bars = tmp_path / "curves.png", tmp_path / "bars.svg"
+    done = simulate(
+        *ONE, "-m", "margin", "--plot", curves, "--plot", f"labels={bars}", "--json", "-o", tmp_path / "t.parquet",
+        labelled_pool,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["schema"] == "alcli/simulate/1"
+    assert [method["name"] for method in told["verdict"]["methods"]] == ["random", "margin"]
+    assert curves.read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in bars.read_text()
+
+
+def test_pictures_need_no_new_run(table: tuple[Path, Result], labelled_pool: Path, tmp_path: Path) -> None:
+    drawn = tmp_path / "precision.svg"
+    done = simulate(
+        *METHODS, *QUICK, "--reference", "--plot", f"precision={drawn}", "-o", table[0], labelled_pool
+    )
+    assert done.exit_code == 0, done.output
+    assert "triplet-margin+pseudo" in drawn.read_text()
+
+
+def test_a_failed_seed_does_not_stop_the_others(
+    labelled_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = [*ONE, "--seeds", 2, "-m", "margin"]
+    whole = tmp_path / "whole.parquet"
+    assert simulate(*arguments, "-o", whole, "--lr", "0.0011", labelled_pool).exit_code == 0
+    train = training.train
+
+    def fails(project: Project, options: training.Options, **how: object) -> object:
+        if "margin" in str(project.state) and options.seed == 1:
+            raise RuntimeError("the disk is on fire")
+        return train(project, options, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "train", fails)
+    path = tmp_path / "table.parquet"
+    done = simulate(*arguments, "-o", path, labelled_pool)
+    assert done.exit_code == 1
+    assert "margin with seed 1 failed: RuntimeError: the disk is on fire" in done.stderr
+    assert of(rows(path), "margin", "error", 1) == [None, "RuntimeError: the disk is on fire"]
+    assert of(rows(path), "margin", "error", 0) == [None, None]
+    assert of(rows(path), "random", "error", 1) == [None, None]
+    monkeypatch.setattr(training, "train", train)
+    again = simulate(*arguments, "-o", path, labelled_pool)
+    assert again.exit_code == 0, again.output
+    assert {row["error"] for row in rows(path)} == {None}
+    assert len(rows(path)) == len(rows(whole))
+
+
+@pytest.mark.parametrize("stage", ["train", "score", "select", "import"])
+def test_interrupted_anywhere_it_goes_on_to_the_same_table(
+    stage: str, labelled_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interruption after each kind of step of the second round; the kill itself is in test_kill.py."""
+    lr = {"train": "0.0012", "score": "0.0013", "select": "0.0014", "import": "0.0015"}[stage]
+    arguments = [*ONE, "-m", "margin+confidence:threshold=0.4", "--lr", lr]
+    broken, whole = tmp_path / "broken.parquet", tmp_path / "whole.parquet"
+    from alcli import labelling, scoring, selection
+
+    owner, name = {
+        "train": (training, "train"),
+        "score": (scoring, "score"),
+        "select": (selection, "select"),
+        "import": (labelling, "import_labels"),
+    }[stage]
+    real, calls = getattr(owner, name), 0
+
+    def once(*given: object, **how: object) -> object:
+        nonlocal calls
+        done = real(*given, **how)
+        calls += 1
+        if calls == 2:
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(owner, name, once)
+    stopped = simulate(*arguments, "-o", broken, labelled_pool)
+    assert stopped.exit_code == 130, stopped.output
+    monkeypatch.setattr(owner, name, real)
+    assert simulate(*arguments, "-o", broken, labelled_pool).exit_code == 0
+    shutil.rmtree(labelled_pool / ".alcli" / "simulations" / simulations_of(labelled_pool, lr))
+    assert simulate(*arguments, "-o", whole, labelled_pool).exit_code == 0
+    assert rows(broken) == rows(whole)
+
+
+def simulations_of(pool: Path, lr: str) -> str:
+    """The folder of the simulation with this step size."""
+    for folder in (pool / ".alcli" / "simulations").iterdir():
+        if json.loads((folder / "experiment.json").read_text())["train_lr"] == float(lr):
+            return folder.name
+    raise LookupError(lr)
+
+
+def test_what_is_finished_takes_no_disk(table: tuple[Path, Result], labelled_pool: Path) -> None:
+    for folder in (labelled_pool / ".alcli" / "simulations").glob("*/lanes/*"):
+        assert {path.name for path in folder.iterdir()} <= {"lines.jsonl", "lock"}
+
+
+def test_the_pool_itself_is_left_alone(labelled_pool: Path, tmp_path: Path, snapshot: Snapshot) -> None:
+    def unsimulated() -> dict[str, bytes]:
+        return {name: data for name, data in snapshot(labelled_pool).items() if "simulations" not in name}
+
+    before = unsimulated()
+    assert simulate(*ONE, "-m", "margin", "-o", tmp_path / "t.parquet", labelled_pool).exit_code == 0
+    assert unsimulated() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["-m", "nonsense"], 2, "unknown strategy 'nonsense'"),
+        (["-m", "margin++pseudo"], 2, "is not STRATEGY[:KEY=VALUE,…][+RULE[:KEY=VALUE,…]]"),
+        (["-m", "margin+nonsense"], 2, "unknown rule 'nonsense'"),
+        (["-m", "margin:nonsense=1"], 2, "nonsense"),
+        (["-m", "margin:candidates=few"], 2, "candidates=few is no int"),
+        (["-m", "margin+pseudo:threshold=1"], 2, "pseudo has no option threshold"),
+        (["-m", "margin+confidence"], 2, "exactly one of -k and --threshold"),
+        (
+            ["-m", "batchbald", "--batch", "51", "--initial", "1", "--rounds", "1"],
+            2,
+            "batchbald looks ahead up to k = 50",
+        ),
+        (["-m", "bald", "--dropout", "0"], 2, "needs mc probabilities, which cannot be"),
+        (["-m", "triplet-margin", "--embedding", "none"], 2, "needs triplet embeddings, which cannot be"),
+        (["--rounds", "90"], 5, "the pool has 60"),
+        (["--pool-size", "61"], 5, "the pool has 60 labelled images"),
+        (["--initial", "0"], 2, "--initial 0: at least 1"),
+        (["--test-fraction", "20%"], 2, "the pool has one of 18 images"),
+        (["--test-fraction", "some"], 2, "--test-fraction some is no share"),
+        (["--model", "nonsense"], 2, "nonsense"),
+        (["--plot", "curves.doc"], 2, "curves.doc"),
+        (["--plot", "pie=curves.png"], 2, "unknown picture 'pie'"),
+        (["--metric", "luck"], 2, "no such metric"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_runs(
+    arguments: list[str],
+    code: int,
+    told: str,
+    labelled_pool: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training, "train", _never)
+    done = simulate(*QUICK, *arguments, "-o", tmp_path / "t.parquet", labelled_pool)
+    assert done.exit_code == code, done.output
+    assert told in done.stderr
+    assert not (tmp_path / "t.parquet").exists()
+
+
+def test_a_table_of_another_experiment_is_not_overwritten(
+    table: tuple[Path, Result], labelled_pool: Path
+) -> None:
+    before = table[0].read_bytes()
+    done = simulate(*METHODS, *QUICK, "--batch", 5, "-o", table[0], labelled_pool)
+    assert done.exit_code == 2
+    assert "holds another experiment: batch differs" in done.stderr
+    assert table[0].read_bytes() == before
+
+
+def test_a_file_that_is_no_table_is_not_overwritten(labelled_pool: Path, tmp_path: Path) -> None:
+    path = tmp_path / "thesis.parquet"
+    path.write_bytes(b"years of work")
+    done = simulate(*ONE, "-o", path, labelled_pool)
+    assert done.exit_code == 2
+    assert path.read_bytes() == b"years of work"
+
+
+def test_without_labels_there_is_nothing_to_simulate(tmp_path: Path) -> None:
+    pool = tmp_path / "pool"
+    for index in range(4):
+        draw(pool / "unlabelled" / f"{index}.png", shade=100, seed=index)
+    assert CliRunner().invoke(app, ["init", "-q", str(pool)]).exit_code == 0
+    done = simulate(*ONE, pool)
+    assert done.exit_code == 5
+    assert "no image of" in done.stderr
+
+
+def test_before_init_it_says_what_to_do(tmp_path: Path) -> None:
+    done = simulate(*ONE, tmp_path)
+    assert done.exit_code == 3
+    assert "alcli init" in done.stderr
+
+
+def test_a_test_split_is_needed_or_drawn(tmp_path: Path) -> None:
+    pool = make_pool(tmp_path / "pool", test=0)
+    refused = simulate(*ONE, pool)
+    assert refused.exit_code == 3
+    assert "--test-fraction 20%" in refused.stderr
+    path = tmp_path / "t.parquet"
+    done = simulate(*ONE, "--test-fraction", "20%", "--reference", "-o", path, pool)
+    assert done.exit_code == 0, done.output
+    assert of(rows(path), "all labels", "labels") == [48]
+
+
+def test_broken_images_and_images_without_label_are_left_out(tmp_path: Path) -> None:
+    pool = tmp_path / "pool"
+    (pool / "train" / "bright").mkdir(parents=True)
+    (pool / "train" / "bright" / "broken.png").write_bytes(b"no image")
+    draw(pool / "train" / "unlabelled" / "who-knows.png", shade=99)
+    make_pool(pool)
+    path = tmp_path / "t.parquet"
+    done = simulate(*ONE, "--reference", "-o", path, pool)
+    assert done.exit_code == 0, done.output
+    assert of(rows(path), "all labels", "labels") == [60]
+    assert "1 images cannot be decoded and are left out" in done.stderr
+
+
+def test_two_of_the_same_at_once_are_refused(labelled_pool: Path, tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    arguments = [*ONE, "--lr", "0.0021", "-o", path, labelled_pool]
+    assert simulate(*arguments).exit_code == 0
+    folder = labelled_pool / ".alcli" / "simulations" / simulations_of(labelled_pool, "0.0021")
+    with filelock.FileLock(folder / "lock"):
+        done = simulate(*arguments)
+    assert done.exit_code == 6
+
+
+def test_a_dry_run_writes_nothing(labelled_pool: Path, tmp_path: Path, snapshot: Snapshot) -> None:
+    before = snapshot(labelled_pool)
+    done = simulate(*ONE, "-m", "margin", "--lr", "0.0031", "--dry-run", labelled_pool)
+    assert done.exit_code == 0, done.output
+    assert "would run 2 methods with 1 seeds" in done.stderr
+    assert snapshot(labelled_pool) == before
+
+
+def test_warm_start_and_joint_embedding(labelled_pool: Path, tmp_path: Path) -> None:
+    """With steps of next to no size a warm start stays where it began."""
+    path = tmp_path / "t.parquet"
+    how = ["--warm-start", "--embedding", "joint", "--lr", "1e-12", "-m", "triplet-margin:order=uncertain"]
+    done = simulate(*ONE, *how, "-o", path, labelled_pool)
+    assert done.exit_code == 0, done.output
+    for method in ("random", "triplet-margin:order=uncertain"):
+        first, second = of(rows(path), method, "accuracy")
+        assert first == second
+
+
+def test_several_at_once_give_the_same_table(labelled_pool: Path, tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    arguments = [*ONE, "--seeds", 2, "-m", "margin", "-m", "badge", "--lr", "0.0041"]
+    done = simulate(*arguments, "--jobs", 2, "-o", path, labelled_pool)
+    assert done.exit_code == 0, done.output
+    shutil.rmtree(labelled_pool / ".alcli" / "simulations" / simulations_of(labelled_pool, "0.0041"))
+    other = tmp_path / "one-by-one.parquet"
+    assert simulate(*arguments, "-o", other, labelled_pool).exit_code == 0
+    mine, theirs = rows(path), rows(other)
+    assert [row["batch"] for row in mine if row["method"] == "random"] == [
+        row["batch"] for row in theirs if row["method"] == "random"
+    ]
+    assert [(row["method"], row["seed"], row["round"], row["labels"]) for row in mine] == [
+        (row["method"], row["seed"], row["round"], row["labels"]) for row in theirs
+    ]
+
+
+def _never(*given: object, **how: object) -> object:
+    raise AssertionError("nothing should be trained")
