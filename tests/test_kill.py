@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from alcli import manifest as manifests
 
@@ -110,3 +111,37 @@ def test_nothing_is_lost(stages: Path, tmp_path: Path, verb: str) -> None:
         assert (after.labelled >= before.labelled).all()
         run(verb, *arguments, *(["--resume"] if verb == "train" else []), pool)
         assert finished(verb, pool)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_simulation_killed_again_and_again_gives_the_same_table(tmp_path: Path, jobs: int) -> None:
+    """Eight kills at random instants, then an unbroken run: the table is that of a run that was never killed."""
+    pool = tmp_path / "pool"
+    for name, shade in SHADES.items():
+        for index in range(40):
+            draw(pool / "train" / name / f"{index:03d}.png", shade=shade, seed=index)
+        for index in range(10):
+            draw(pool / "test" / name / f"t{index:03d}.png", shade=shade, seed=500 + index)
+    run("init", "--val-fraction", 0, pool)
+    arguments: list[object] = [
+        "simulate", "-m", "margin", "-m", "badge+confidence:threshold=0.4", "-m", "triplet-margin+pseudo",
+        "--initial", 6, "--batch", 6, "--rounds", 3, "--epochs", 8, "--seeds", 2, "--jobs", jobs, pool,
+    ]  # fmt: skip
+    rng = random.Random(jobs)  # noqa: S311
+    broken = tmp_path / "broken.parquet"
+    for _ in range(8):
+        with subprocess.Popen(
+            command(*arguments, "-o", broken), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                process.wait(rng.uniform(5, 25))
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+    run(*arguments, "-o", broken)
+    shutil.rmtree(pool / ".alcli" / "simulations")
+    whole = tmp_path / "whole.parquet"
+    run(*arguments, "-o", whole)
+    seconds = ["train_seconds", "score_seconds", "select_seconds"]
+    found, expected = (pq.read_table(path).drop_columns(seconds) for path in (broken, whole))
+    assert len(found) == 4 * 2 * 4
+    assert found.equals(expected)

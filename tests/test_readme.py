@@ -71,6 +71,23 @@ def test_the_loop_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "36" in done.stdout  # 16 + 20 labels
 
 
+def test_the_simulation_is_one_that_would_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for index in range(1_110):
+        label = ("bright", "dark")[index % 2]
+        draw(
+            Path("pool/test" if index < 10 else "pool/train") / label / f"{index}.png",
+            shade=index % 2,
+            side=4,
+        )
+    assert CliRunner().invoke(app, ["init", "-q", "pool"]).exit_code == 0
+    words = shlex.split(block("<!-- simulate -->", "sh").replace("\\\n", " "))
+    assert words[:2] == ["alcli", "simulate"]
+    done = CliRunner().invoke(app, [*words[1:], "--dry-run"], catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr
+    assert "would run 4 methods with 8 seeds, 10 rounds each" in done.stderr
+
+
 def fill_in(path: Path) -> None:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -46,7 +46,10 @@ class Crew:
         album = self.decoders.folder if isinstance(self.decoders, Album) else None
         workers = 1 if isinstance(self.decoders, Album) else self.decoders
         how = (album, workers, self.device, os.getpid())
-        self._watch([self.pool.submit(_worked, lane, *how) for lane in lanes])
+        try:
+            self._watch([self.pool.submit(_worked, lane, *how) for lane in lanes])
+        except BrokenProcessPool:
+            logger.warning("a process of the simulation was killed, for want of memory perhaps")
 
     def _watch(self, futures: Sequence[Future[None]]) -> None:
         waiting = set(futures)
@@ -54,11 +57,7 @@ class Crew:
             done, waiting = wait(waiting, timeout=_LOOK_EVERY_S)
             self.told()
             for future in done:
-                try:
-                    future.result()
-                except BrokenProcessPool:
-                    logger.warning("a process of the simulation was killed, for want of memory perhaps")
-                    return
+                future.result()
 
 
 @contextlib.contextmanager
@@ -75,6 +74,8 @@ def assembled(jobs: int, *, decoders: Decoders, device: str, told: Callable[[], 
             yield Crew(decoders, device, told, pool)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for child in multiprocessing.active_children():  # a lane would take minutes to its end
+                child.terminate()
             raise
 
 

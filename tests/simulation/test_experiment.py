@@ -1,0 +1,145 @@
+"""What a simulation starts from: who is shown a label, and who is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from alcli.errors import InputRejected, StepMissing, UsageError
+from alcli.manifest import Manifest
+from alcli.project import Project
+from alcli.simulation.experiment import Experiment, begin, check_budget, ground
+
+
+@pytest.fixture
+def known() -> Manifest:
+    """Ninety images in three classes of 20, 30 and 40, nine of them for testing; all labels are known."""
+    labels = ["a"] * 20 + ["b"] * 30 + ["c"] * 40
+    names = [f"{label}/{number:03d}.png" for number, label in enumerate(labels)]
+    split = ["test" if number % 10 == 0 else "val" if number % 10 == 1 else "train" for number in range(90)]
+    columns = {
+        "file_name": names,
+        "label": labels,
+        "label_source": ["folder"] * 90,
+        "annotator": ["ann"] * 90,
+        "queried_round": [1] + [None] * 89,
+        "pseudo_label": [None] * 89 + ["a"],
+        "split": split,
+        "size": np.full(90, 7),
+        "mtime_ns": np.full(90, 7),
+    }
+    return Manifest.build(columns, ["a", "b", "c"])
+
+
+def shown(manifest: Manifest) -> list[str]:
+    rows = np.flatnonzero(manifest.labelled & manifest.equals("split", "train"))
+    return [str(name) for name in manifest.strings("file_name", rows)]
+
+
+def laid(project: Project, known: Manifest, **how: object) -> tuple[Manifest, Experiment]:
+    experiment = Experiment(**how)  # type: ignore[arg-type]
+    return ground(project, known, experiment), experiment
+
+
+def test_validation_images_join_the_pool_and_traces_of_people_go(project: Project, known: Manifest) -> None:
+    found, _ = laid(project, known)
+    assert int(found.equals("split", "test").sum()) == 9
+    assert int(found.equals("split", "train").sum()) == 81
+    for column in ("annotator", "queried_round", "pseudo_label"):
+        assert not found.filled(column).any()
+
+
+def test_the_first_labels_are_the_only_ones_shown(project: Project, known: Manifest) -> None:
+    found, experiment = laid(project, known, initial=12, batch=1, rounds=1)
+    start = begin(found, experiment, seed=0)
+    assert len(shown(start)) == 12
+    assert len(start) == 90
+    assert int((start.labelled & start.equals("split", "test")).sum()) == 9
+    assert not start.filled("label_source")[~start.labelled].any()
+    assert shown(begin(found, experiment, seed=0)) == shown(start)
+    assert shown(begin(found, experiment, seed=1)) != shown(start)
+
+
+def test_a_larger_start_holds_the_smaller_one(project: Project, known: Manifest) -> None:
+    """Budgets are comparable: who begins with more begins with those and more."""
+    found, few = laid(project, known, initial=5, rounds=0)
+    _, many = laid(project, known, initial=25, rounds=0)
+    assert set(shown(begin(found, few, 0))) < set(shown(begin(found, many, 0)))
+
+
+def test_so_many_of_each_class(project: Project, known: Manifest) -> None:
+    found, experiment = laid(project, known, initial_per_class=4, rounds=0)
+    names = shown(begin(found, experiment, seed=0))
+    assert [sum(name.startswith(one) for name in names) for one in "abc"] == [4, 4, 4]
+
+
+def test_a_pool_is_drawn_for_each_seed(project: Project, known: Manifest) -> None:
+    found, experiment = laid(project, known, initial=5, pool_size=30, rounds=0)
+    first, second = (begin(found, experiment, seed) for seed in (0, 1))
+    assert len(first) == len(second) == 39
+    assert first.strings("file_name") != second.strings("file_name")
+    everything = begin(found, experiment, 0, everything=True)
+    assert len(shown(everything)) == 30
+
+
+def test_draws_are_uniform(project: Project, known: Manifest) -> None:
+    """Each of 81 images is among the first 27 in a third of 600 seeds: 200 +- 11.5, so within 5 deviations."""
+    found, experiment = laid(project, known, initial=27, rounds=0)
+    counts: dict[str, int] = {}
+    for seed in range(600):
+        for name in shown(begin(found, experiment, seed)):
+            counts[name] = counts.get(name, 0) + 1
+    assert len(counts) == 81
+    assert all(142 < count < 258 for count in counts.values())
+
+
+def test_test_images_are_drawn_where_there_are_none(project: Project, known: Manifest) -> None:
+    bare = known.replace(split=["train"] * 90)
+    found, _ = laid(project, bare, test_fraction=0.2)
+    again, _ = laid(project, bare, test_fraction=0.2, initial=3)
+    assert int(found.equals("split", "test").sum()) == 18
+    assert (found.equals("split", "test") == again.equals("split", "test")).all()
+    with pytest.raises(StepMissing):
+        laid(project, bare)
+    with pytest.raises(UsageError):
+        laid(project, known, test_fraction=0.2)
+
+
+def test_more_labels_than_there_are(project: Project, known: Manifest) -> None:
+    for how, fits in [
+        ({"initial": 21, "batch": 20, "rounds": 3}, True),
+        ({"initial": 22, "batch": 20, "rounds": 3}, False),
+        ({"initial_per_class": 30, "batch": 1, "rounds": 0}, True),
+        ({"initial": 5, "batch": 5, "rounds": 2, "pool_size": 14}, False),
+    ]:
+        found, experiment = laid(project, known, **how)
+        if fits:
+            check_budget(found, experiment)
+        else:
+            with pytest.raises(InputRejected):
+                check_budget(found, experiment)
+
+
+def test_other_labels_are_another_experiment(project: Project, known: Manifest) -> None:
+    found, experiment = laid(project, known)
+    labels = known.strings("label")
+    other, _ = laid(project, known.replace(label=["b", *labels[1:]]))
+    assert experiment.record(found) == experiment.record(found)
+    assert experiment.record(found)["pool"] != experiment.record(other)["pool"]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"initial": 0},
+        {"batch": 0},
+        {"rounds": -1},
+        {"initial_per_class": 0},
+        {"pool_size": 1},
+        {"mc_samples": 1},
+        {"test_fraction": 0.0},
+        {"test_fraction": 1.0},
+    ],
+)
+def test_numbers_out_of_range(how: dict[str, float]) -> None:
+    with pytest.raises(UsageError):
+        Experiment(**how)  # type: ignore[arg-type]
