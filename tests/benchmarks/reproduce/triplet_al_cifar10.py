@@ -20,7 +20,7 @@ MEASUREMENT = Measurement(
     initial=5_000,
     batch=5_000,
     rounds=3,
-    epochs=30,
+    epochs=20,
     seeds=7,  # with fewer, the test of three methods can call no difference real
 )
 
