@@ -27,6 +27,9 @@ def report(
     map_: Annotated[
         str, typer.Option("--map", metavar="tsne|pca|none", help="How embeddings are brought to the plane.")
     ] = "tsne",
+    map_picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.png|svg|pdf", help="Draw the map for a paper, too.")
+    ] = None,
     seed: Seed = 0,
     workers: Workers = None,
 ) -> None:
@@ -35,7 +38,9 @@ def report(
     from alcli import reporting
 
     names = None if compare is None else reporting.two_names(compare)
-    options = reporting.Options(compare=names, max_cards=max_cards, map=map_, seed=seed, workers=workers)
+    options = reporting.Options(
+        compare=names, max_cards=max_cards, map=map_, map_picture=map_picture, seed=seed, workers=workers
+    )
     summary = reporting.report(call.project, output, options, progress=call.progress)
     more = f", {summary.omitted:,} more are left out" if summary.omitted else ""
     call.say(

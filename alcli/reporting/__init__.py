@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alcli import files
-from alcli.errors import CannotWrite, UsageError
+from alcli.errors import CannotWrite, StepMissing, UsageError
 from alcli.progress import Progress, silent
 from alcli.project import Project
 from alcli.reporting.comparing import two_names
 from alcli.reporting.composing import Options, compose
+from alcli.reporting.page import Page
 from alcli.reporting.rendering import render
 
 __all__ = ["Options", "ReportSummary", "report", "two_names"]
@@ -58,15 +59,19 @@ def report(
         progress: Told of every batch of thumbnails.
 
     Raises:
-        StepMissing: There is no manifest.
+        StepMissing: There is no manifest; or no embeddings, which a picture of the map needs.
         UsageError: `output` is a folder, is one of alcli's own files or is not called `.html`; or an option is
             unknown or out of range.
         CannotWrite: The disk is full or read-only.
     """
     project.require_manifest()
     _check_output(project, output)
+    if options.map_picture is not None:
+        _check_picture(options)
     page = compose(project, output, options, progress)
     content = render(page).encode()
+    if options.map_picture is not None:
+        _draw(project, page, options.map_picture)
     files.write_bytes(output, content)
     return ReportSummary(
         path=output,
@@ -77,6 +82,29 @@ def report(
         points=len(page.map.x) if page.map else 0,
         problems=len(page.problems) + page.omitted_problems,
     )
+
+
+def _check_picture(options: Options) -> None:
+    """Refuse a picture that cannot be, before anything is decoded."""
+    from alcli import pictures
+
+    pictures.format_of(options.map_picture or Path())
+    if options.map == "none":
+        raise UsageError("--map-picture draws the map, and --map none makes none", hint="--map pca")
+
+
+def _draw(project: Project, page: Page, path: Path) -> None:
+    """Draw the embedding map as papers do: images by class, the selected ones ringed."""
+    from alcli import pictures
+
+    if page.map is None:
+        raise StepMissing(
+            "no embeddings are known, so there is no map to draw", hint=project.command("score")
+        )
+    found = page.map
+    selected = [kind == "s" for kind in found.kinds]
+    points = list(zip(found.x, found.y, strict=True))
+    pictures.save(pictures.embedding_map(points, found.classes, found.names, selected=selected), path)
 
 
 def _check_output(project: Project, output: Path) -> None:

@@ -33,6 +33,7 @@ class Options:
         compare: Two strategies whose ranks are drawn against each other; None for no comparison.
         max_cards: Images on the contact sheet, at most.
         map: `tsne`, `pca` or `none`.
+        map_picture: Where to draw the map for a paper, too; None for nowhere.
         seed: Draws the points of the map.
         workers: Decoding processes; None is one per core.
     """
@@ -40,6 +41,7 @@ class Options:
     compare: tuple[str, str] | None = None
     max_cards: int = 5_000
     map: str = "tsne"
+    map_picture: Path | None = None
     seed: int = 0
     workers: int | None = None
 

@@ -1,15 +1,12 @@
 """Which strategy pays on these data: the loop with labels that are known, many times over, honestly compared.
 
-Read `experiment` first, then `lane`, where one method goes its rounds.
+Read `experiment` first, then `running`, where one method goes its rounds.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import logging
-import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,25 +15,23 @@ from typing import Any
 
 import filelock
 
-from alcli import files, manifest, training
+from alcli import files, manifest
 from alcli.errors import LockHeld
 from alcli.images.album import Album, Decoders
-from alcli.images.transform import Transform
-from alcli.manifest import Manifest
-from alcli.networks import Blueprint
-from alcli.progress import Advance, Progress, silent
+from alcli.progress import Progress, silent
 from alcli.project import Project
-from alcli.simulation import crew, needs, results
+from alcli.simulation import crew, results
 from alcli.simulation.experiment import Experiment, check_budget, ground
-from alcli.simulation.lane import Lane, Needs
+from alcli.simulation.lane import Lane
 from alcli.simulation.methods import Method
+from alcli.simulation.plan import Plan
+from alcli.simulation.recorder import Recorder
 from alcli.verdict import REFERENCE
 
 __all__ = ["REFERENCE", "Experiment", "Method", "SimulationReport", "simulate"]
 
 logger = logging.getLogger("alcli")
 
-_STEM = "first labels"
 _SHARE_OF_DISK = 0.5
 
 
@@ -96,7 +91,7 @@ def simulate(
     project.require_manifest()
     known = ground(project, manifest.read(project.manifest), experiment)
     check_budget(known, experiment)
-    plan = _Plan.make(project, experiment, known, methods)
+    plan = Plan.make(project, experiment, known, methods)
     identity = plan.experiment.record(known)
     folder = project.home / "simulations" / files.digest(*(f"{k}={v}" for k, v in sorted(identity.items())))
     output = output or folder / "results.parquet"
@@ -112,12 +107,12 @@ def simulate(
                 lanes = plan.informed(decoders, project).lanes(
                     project, folder, methods, seeds, reference=reference
                 )
-            recorder = _Recorder(output, identity, lanes)
+            recorder = Recorder(output, identity, lanes)
             with progress("simulating", sum(lane.rounds + 1 for lane in lanes)) as advance:
                 recorder.listen(advance)
                 _run(lanes, jobs, decoders=decoders, device=device, told=recorder.look)
             _clear(folder, lanes)
-        recorder = _Recorder(output, identity, lanes)
+        recorder = Recorder(output, identity, lanes)
         recorder.look()
     columns, _ = results.read(output)
     return SimulationReport(output, columns, recorder.failed)
@@ -137,132 +132,19 @@ def _stems(lanes: Sequence[Lane]) -> list[Lane]:
     return list({lane.stem.seed: lane.stem for lane in lanes if lane.stem is not None}.values())
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """An experiment with all settled that the images decide."""
-
-    experiment: Experiment
-    ground: Manifest
-    blueprint: Blueprint
-    transform: Transform
-    needs: dict[str, Needs]
-
-    @classmethod
-    def make(
-        cls, project: Project, experiment: Experiment, known: Manifest, methods: Sequence[Method]
-    ) -> _Plan:
-        options, blueprint, transform = training.settle(experiment.training, project, known)
-        experiment = dataclasses.replace(experiment, training=options)
-        wanted = {method.name: needs.settle(method, experiment, blueprint, known) for method in methods}
-        return cls(experiment, known, blueprint, transform, wanted)
-
-    def informed(self, album: Album, project: Project) -> _Plan:
-        """Leave out what cannot be decoded, and know every file's digest: scoring need not find them out."""
-        start = len(f"{project.pool}/")
-        place = {path[start:]: row for row, path in enumerate(album.paths)}
-        rows = [place[str(name)] for name in self.ground.strings("file_name")]
-        good = [number for number, row in enumerate(rows) if album.problems[row] is None]
-        if len(good) < len(rows):
-            logger.warning("%d images cannot be decoded and are left out", len(rows) - len(good))
-        told = self.ground.replace(
-            sha256=[album.sha256[row] for row in rows],
-            size=album.sizes[rows],
-            mtime_ns=album.mtimes_ns[rows],
-        )
-        return dataclasses.replace(self, ground=Manifest(told.table.take(good), told.classes))
-
-    def lanes(
-        self,
-        project: Project,
-        folder: Path,
-        methods: Sequence[Method],
-        seeds: Sequence[int],
-        *,
-        reference: bool,
-    ) -> list[Lane]:
-        """Return a lane for each method and seed, method by method; seeds share the lane of their first labels."""
-
-        def lane(title: str, seed: int, **more: Any) -> Lane:
-            slug = re.sub(r"[^a-z0-9]+", "-", title.lower())[:40]
-            place = folder / "lanes" / f"{slug}-{files.digest(title)[:6]}-{seed}"
-            return Lane(
-                project.pool, place, title, seed=seed, experiment=self.experiment, ground=self.ground, **more
-            )
-
-        shared = needs.union(list(self.needs.values()))
-        stems = {seed: lane(f"{_STEM} {shared}", seed, method=None, needs=shared) for seed in seeds}
-        lanes = [
-            lane(method.name, seed, method=method, needs=self.needs[method.name], stem=stems[seed])
-            for method in methods
-            for seed in seeds
-        ]
-        if reference:
-            lanes += [lane(REFERENCE, seed, method=None, needs=Needs(), everything=True) for seed in seeds]
-        return lanes
-
-
-class _Recorder:
-    """Writes the table whenever a lane has more lines, and tells how far all of them are."""
-
-    def __init__(self, output: Path, identity: dict[str, Any], lanes: Sequence[Lane]) -> None:
-        self._output = output
-        self._identity = identity
-        self._lanes = lanes
-        self._kept = self._of_others()
-        self._written: list[results.Line] | None = None
-        self._told = 0
-        self._advance: Advance | None = None
-
-    def listen(self, advance: Advance) -> None:
-        """Remember whom to tell; what was done before this call counts as done."""
-        self._advance = advance
-        self.look()
-
-    def look(self) -> None:
-        """Write what is new."""
-        lines = [line for lane in self._lanes for line in lane.lines()]
-        if lines == self._written:
-            return
-        results.write(self._output, [*lines, *self._kept], self._identity)
-        self._written = lines
-        if self._advance and len(lines) > self._told:
-            self._advance(len(lines) - self._told)
-            self._told = len(lines)
-
-    @property
-    def failed(self) -> list[tuple[str, int, str]]:
-        """The lanes that did not reach their end."""
-        found = []
-        for lane in self._lanes:
-            lines = lane.lines()
-            if not lane.finished:
-                error = (lines[-1].get("error") if lines else None) or "it did not reach its end"
-                found.append((lane.title, lane.seed, error))
-        return found
-
-    def _of_others(self) -> list[results.Line]:
-        """Return the lines of methods and seeds that an earlier call asked for."""
-        if not self._output.exists():
-            return []
-        columns, _ = results.read(self._output)
-        mine = {(lane.title, lane.seed) for lane in self._lanes}
-        lines = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-        return [line for line in lines if (line["method"], line["seed"]) not in mine]
-
-
 def _can_begin(lane: Lane) -> bool:
     """Return whether a lane's stem stands; a lane whose stem failed fails alike."""
     if lane.stem is None or lane.stem.finished:
         return True
     lane.folder.mkdir(parents=True, exist_ok=True)
+    lane.lines_path.unlink(missing_ok=True)
     for line in lane.stem.lines()[-1:]:
-        files.write_bytes(lane.lines_path, b"")
-        files.append_line(lane.lines_path, json.dumps({**line, "method": lane.title}))
+        lane.append(line)
     return False
 
 
 def _decoders(
-    folder: Path, project: Project, plan: _Plan, workers: int | None, progress: Progress
+    folder: Path, project: Project, plan: Plan, workers: int | None, progress: Progress
 ) -> Decoders:
     """Return an album of all images, or decoding processes where an album would not fit."""
     size = Album.bytes_for(len(plan.ground), plan.transform)

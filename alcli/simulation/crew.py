@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alcli.images.album import Album, Decoders
-from alcli.simulation.lane import Lane, run
+from alcli.simulation.lane import Lane
+from alcli.simulation.running import run
 
 logger = logging.getLogger("alcli")
 

@@ -155,8 +155,9 @@ class KMeansPlusPlus:
 
     def _products(self, a: Singles, h: Singles, row: int) -> Floats:
         """Return ⟨g, g'⟩ of some gradients and a centre's, computed in float32, for bounds."""
-        found = (a @ self._a[row]).astype(np.float64)
-        found *= h @ self._h[row] + self._bias
+        with np.errstate(invalid="ignore"):  # BLAS may read past short rows, and flags what it does not use
+            found = (a @ self._a[row]).astype(np.float64)
+            found *= h @ self._h[row] + self._bias
         return np.asarray(found)
 
     def _at_least(self, rows: Rows, row: int, products: Floats) -> Floats:

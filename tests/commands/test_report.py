@@ -150,3 +150,36 @@ def test_a_folder_that_cannot_be_written(pool: Path, tmp_path: Path, monkeypatch
 def test_it_reads_while_another_writes(pool: Path, tmp_path: Path) -> None:
     with Project.open(pool).locked("train"):
         assert run("-o", tmp_path / "page.html", "--map", "none", pool).exit_code == 0
+
+
+def test_the_map_is_drawn_for_a_paper(pool: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "map.svg"
+    done = run("-o", tmp_path / "page.html", "--map", "pca", "--map-picture", picture, pool)
+    assert done.exit_code == 0, done.stderr
+    assert "29 images by class" in picture.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["--map-picture", "map.doc"], 2, "map.doc"),
+        (["--map-picture", "map.png", "--map", "none"], 2, "--map none makes none"),
+    ],
+)
+def test_a_picture_that_cannot_be(
+    pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("-o", tmp_path / "page.html", *arguments, pool)
+    assert done.exit_code == code
+    assert told in done.stderr
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_a_map_of_nothing_is_not_drawn(tmp_path: Path, scored_pool: Build) -> None:
+    project = scored_pool(np.full((6, 2), 0.5), name="bare")
+    for row in range(6):
+        draw(project.pool / f"img-{row:04d}.jpg", shade=30 * row, seed=row)
+    done = run("-o", tmp_path / "page.html", "--map-picture", tmp_path / "map.png", project.pool)
+    assert done.exit_code == 3
+    assert "no embeddings are known" in done.stderr

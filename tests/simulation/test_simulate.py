@@ -190,6 +190,15 @@ def test_a_failed_seed_does_not_stop_the_others(
     assert len(rows(path)) == len(rows(whole))
 
 
+def test_first_labels_of_one_class_fail_every_method(labelled_pool: Path, tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    done = simulate(*ONE, "--initial", 1, "-m", "margin", "-o", path, labelled_pool)
+    assert done.exit_code == 1
+    assert "random with seed 0 failed: InputRejected: all 1 labelled images are of one class" in done.stderr
+    assert [row["method"] for row in rows(path)] == ["random", "margin"]
+    assert all("of one class" in str(row["error"]) for row in rows(path))
+
+
 @pytest.mark.parametrize("stage", ["train", "score", "select", "import"])
 def test_interrupted_anywhere_it_goes_on_to_the_same_table(
     stage: str, labelled_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -235,8 +244,14 @@ def simulations_of(pool: Path, lr: str) -> str:
 
 
 def test_what_is_finished_takes_no_disk(table: tuple[Path, Result], labelled_pool: Path) -> None:
-    for folder in (labelled_pool / ".alcli" / "simulations").glob("*/lanes/*"):
-        assert {path.name for path in folder.iterdir()} <= {"lines.jsonl", "lock"}
+    (folder,) = [
+        path.parent
+        for path in (labelled_pool / ".alcli" / "simulations").glob("*/experiment.json")
+        if json.loads(path.read_text())["train_epochs"] == 2  # the others are of other tests
+    ]
+    assert not (folder / "album").exists()
+    for lane in (folder / "lanes").iterdir():
+        assert {path.name for path in lane.iterdir()} <= {"lines.jsonl", "lock"}
 
 
 def test_the_pool_itself_is_left_alone(labelled_pool: Path, tmp_path: Path, snapshot: Snapshot) -> None:
