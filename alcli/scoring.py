@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from alcli.errors import InputRejected, StepMissing, UsageError
 from alcli.images.album import Decoders
 from alcli.images.transform import Transform
 from alcli.inference import Arrays
-from alcli.manifest import Manifest
+from alcli.manifest import SPLITS, Manifest
 from alcli.models import ModelRecord
 from alcli.networks import Model, Outputs
 from alcli.networks.mc_dropout import dropout_passes, has_dropout
@@ -78,6 +78,7 @@ def score(
     record: ModelRecord,
     *,
     settings: Settings = Settings(),
+    splits: Collection[str] = SPLITS,
     device: str = "auto",
     batch_size: int | None = None,
     workers: Decoders = None,
@@ -91,6 +92,7 @@ def score(
         project: The pool.
         record: The model.
         settings: What to save.
+        splits: Leave the images of other splits for later.
         device: As on the command line.
         batch_size: Images per forward pass; None chooses by image size.
         workers: Decoding processes, None for one per core; or an album of the images.
@@ -114,11 +116,11 @@ def score(
     store = SignalStore(record.signals(project))
     scorer = _Scorer(record, model, place, settings.over(store))
     if dry_run:
-        return _planned(project, store, scorer)
+        return _planned(project, store, scorer, splits)
     with ledger.writing(project, "score"):
         manifest = ledger.read(project)
         _prepare(store, scorer)
-        rows = np.flatnonzero(manifest.readable)
+        rows = _rows(manifest, splits)
         todo = inference.stale_rows(manifest, rows, store)
         size = batch_size or (512 if scorer.transform.image_size <= 64 else 64)
         run = _score_frozen if model.frozen else _score_images
@@ -141,10 +143,18 @@ def score(
     )
 
 
-def _planned(project: Project, store: SignalStore, scorer: _Scorer) -> ScoreReport:
+def _rows(manifest: Manifest, splits: Collection[str]) -> NDArray[np.int64]:
+    """Return the rows of the readable images of some splits."""
+    if set(splits) >= set(SPLITS):
+        return np.flatnonzero(manifest.readable)
+    mine = np.any([manifest.equals("split", name) for name in splits], axis=0)
+    return np.flatnonzero(manifest.readable & mine)
+
+
+def _planned(project: Project, store: SignalStore, scorer: _Scorer, splits: Collection[str]) -> ScoreReport:
     """Count what would be scored."""
     manifest = ledger.read(project)
-    rows = np.flatnonzero(manifest.readable)
+    rows = _rows(manifest, splits)
     kept = bool(store) and store.about["settings"] == scorer.settings
     todo = inference.stale_rows(manifest, rows, store) if kept else rows
     return ScoreReport(scorer.record.id, len(todo), len(rows) - len(todo), 0, tuple(scorer.shapes()), 0.0)

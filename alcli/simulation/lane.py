@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alcli import files
-from alcli.manifest import Manifest
+from alcli.manifest import SPLITS, Manifest
 from alcli.simulation.experiment import Experiment
 from alcli.simulation.methods import Method
 from alcli.simulation.results import Line
@@ -21,10 +21,12 @@ class Needs:
     Attributes:
         embedding: `triplet`, `joint` or `none`.
         mc_samples: Dropout passes; 0 for none.
+        pool: Whether images of the pool must be scored at all; `random` does without.
     """
 
     embedding: str = "none"
     mc_samples: int = 0
+    pool: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ class Lane:
     def rounds(self) -> int:
         """How many rounds it takes after the first labels."""
         return self.experiment.rounds if self.method else 0
+
+    def scored(self, number: int) -> tuple[str, ...]:
+        """Return the splits that are scored in a round: of the pool only if somebody chooses by it afterwards."""
+        chosen_by = not self.everything and (self.method is None or number < self.rounds)
+        return SPLITS if chosen_by and self.needs.pool else ("test",)
 
     def lines(self) -> list[Line]:
         """Return what has been measured so far; a failure is the last line."""

@@ -27,18 +27,24 @@ def settle(method: Method, experiment: Experiment, blueprint: Blueprint, ground:
     Raises:
         UsageError: It needs a signal that cannot exist, or is not made for this size.
     """
-    signals = _signals(method, experiment, blueprint, ground) if method.strategy != AUTO else set()
+    known = method.strategy != AUTO
+    signals = _signals(method, experiment, blueprint, ground) if known else set()
     triplet = "triplet_embeddings" in signals or method.rule == "triplet-margin"
     return Needs(
         experiment.embedding or ("triplet" if triplet else "none"),
         experiment.mc_samples if "mc_probabilities" in signals else 0,
+        pool=bool(signals or method.rule or method.requested) or not known,
     )
 
 
 def union(needs: list[Needs]) -> Needs:
     """Return what satisfies all of them."""
     embeddings = [one.embedding for one in needs if one.embedding != "none"]
-    return Needs(embeddings[0] if embeddings else "none", max((one.mc_samples for one in needs), default=0))
+    return Needs(
+        embeddings[0] if embeddings else "none",
+        max((one.mc_samples for one in needs), default=0),
+        any(one.pool for one in needs),
+    )
 
 
 def _signals(method: Method, experiment: Experiment, blueprint: Blueprint, ground: Manifest) -> set[str]:

@@ -150,7 +150,14 @@ class _Runner:
         record = self._train()
         trained = time.monotonic()
         settings = scoring.Settings(mc_samples=self.lane.needs.mc_samples, seed=self.lane.seed)
-        scoring.score(self.project, record, settings=settings, device=self.device, workers=self.decoders)
+        scoring.score(
+            self.project,
+            record,
+            settings=settings,
+            splits=self.lane.scored(number),
+            device=self.device,
+            workers=self.decoders,
+        )
         scored = time.monotonic()
         manifest = ledger.read(self.project)
         mine = manifest.equals("label_round", number) & manifest.equals("split", "train")

@@ -110,6 +110,15 @@ def test_new_and_changed_images_are_scored_and_no_others(pool: Path) -> None:
     assert done["reused"] == 31
 
 
+def test_some_splits_first_and_the_others_later(pool: Path) -> None:
+    project = Project.open(pool)
+    splits = manifests.read(project.manifest).strings("split")
+    first = scoring.score(project, models.newest(project), splits=["val"], workers=0)
+    rest = scoring.score(project, models.newest(project), workers=0)
+    assert 0 < first.scored == splits.count("val")
+    assert (rest.scored, rest.reused) == (len(splits) - first.scored, first.scored)
+
+
 def test_broken_images_are_counted_and_bounded(pool: Path) -> None:
     (pool / "unlabelled" / "dark3.png").write_bytes(b"")
     (pool / "unlabelled" / "dark4.png").write_bytes((pool / "unlabelled" / "dark4.png").read_bytes()[:80])

@@ -11,7 +11,7 @@ from pathlib import Path
 import filelock
 import pyarrow.parquet as pq
 import pytest
-from alcli import ledger, manifest, training
+from alcli import ledger, manifest, scoring, training
 from alcli.main import app
 from alcli.project import Project
 from alcli.simulation.experiment import Experiment, begin, ground
@@ -104,6 +104,24 @@ def test_the_figures_are_those_of_the_commands(
                 )
             command("import-labels", answers)
     assert of(rows(table[0]), "margin", "accuracy") == accuracies
+
+
+def test_only_what_somebody_chooses_by_is_scored(
+    labelled_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accuracy needs the test images; `random` needs no others, and after the last round nobody does."""
+    scored: dict[str, list[int]] = {}
+    score = scoring.score
+
+    def watched(project: Project, *given: object, **how: object) -> scoring.ScoreReport:
+        report = score(project, *given, **how)  # type: ignore[arg-type]
+        scored.setdefault(project.state.parent.name.split("-")[0], []).append(report.scored)
+        return report
+
+    monkeypatch.setattr(scoring, "score", watched)
+    how = ["--rounds", 2, "--lr", "0.0051", "--reference", "-m", "margin", "-o", tmp_path / "t.parquet"]
+    assert simulate(*ONE, *how, labelled_pool).exit_code == 0
+    assert scored == {"first": [78], "random": [18, 18], "margin": [78, 18], "all": [18]}
 
 
 def test_the_verdict_is_on_standard_output(table: tuple[Path, Result]) -> None:
@@ -207,7 +225,7 @@ def test_interrupted_anywhere_it_goes_on_to_the_same_table(
     lr = {"train": "0.0012", "score": "0.0013", "select": "0.0014", "import": "0.0015"}[stage]
     arguments = [*ONE, "-m", "margin+confidence:threshold=0.4", "--lr", lr]
     broken, whole = tmp_path / "broken.parquet", tmp_path / "whole.parquet"
-    from alcli import labelling, scoring, selection
+    from alcli import labelling, selection
 
     owner, name = {
         "train": (training, "train"),
