@@ -12,16 +12,18 @@ from typing import Any
 
 import pytest
 from alcli.reporting.rendering import render
+from selenium import webdriver
+from selenium.webdriver.common.keys import Keys
 
 from tests.reporting import pages
 
-pytestmark = pytest.mark.browser
-
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-if not (shutil.which("chromium") and shutil.which("chromedriver")):
-    pytest.skip("chromium or chromedriver is not installed", allow_module_level=True)
-
-from selenium.webdriver.common.keys import Keys  # noqa: E402 - after the check that it is there
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (shutil.which("chromium") and shutil.which("chromedriver")),
+        reason="chromium or chromedriver is not installed",
+    ),
+]
 
 WIDE, NARROW = (1400, 900), (360, 740)
 
