@@ -173,8 +173,12 @@ def _deterministic() -> Iterator[None]:
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
+    debugging: Any = torch.utils.deterministic
     torch.use_deterministic_algorithms(True, warn_only=True)
+    filled = debugging.fill_uninitialized_memory
+    debugging.fill_uninitialized_memory = False  # a help for debugging that writes everything twice
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        debugging.fill_uninitialized_memory = filled
