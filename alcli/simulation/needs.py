@@ -66,8 +66,15 @@ def _signals(method: Method, experiment: Experiment, blueprint: Blueprint, groun
         signal = plan.missing[0]
         why = _WHY.get(signal, f"{method.strategy} needs what alcli's models do not give")
         raise UsageError(f"--method {method.name} needs {signal.replace('_', ' ')}, which cannot be: {why}")
+    read = {*plan.row_signals, *plan.labelled_signals}
+    if not method.asks_people and read & set(PROBED):
+        raise UsageError(
+            f"--method {method.name}: {method.strategy} differentiates the network, which is done for batches that "
+            "people label",
+            hint=f"--method {method.strategy}",
+        )
     rows = len(pool_rows(ground)) if experiment.pool_size is None else experiment.pool_size
     left = min(rows, request.candidates or rows)
     most = experiment.initial + experiment.batch * max(0, experiment.rounds - 1)
     plan.check(Size(left, min(experiment.batch, left), most, len(ground.classes), model.width))
-    return {*plan.row_signals, *plan.labelled_signals}
+    return read

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from alcli import files, labelling, ledger, models, pseudolabelling, scoring, selection, training
 from alcli.choosing import Chooser
+from alcli.errors import PoolExhausted
 from alcli.images.album import Decoders
 from alcli.manifest import Manifest
 from alcli.models import ModelRecord
@@ -112,7 +113,8 @@ class _Runner:
         report = selection.select(self.project, request, settings=settings)
         seconds = time.monotonic() - began
         if rule := method.pseudo_rule():  # while the batch is out, so that it gets no pseudo-label
-            pseudolabelling.pseudolabel(self.project, rule, clear=True)
+            with contextlib.suppress(PoolExhausted):  # the last batch may leave nothing to label
+                pseudolabelling.pseudolabel(self.project, rule, clear=True)
         self._answer([str(name) for name in report.table["alcli_id"].to_pylist()])
         return seconds
 

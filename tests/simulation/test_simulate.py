@@ -208,6 +208,15 @@ def test_a_failed_seed_does_not_stop_the_others(
     assert len(rows(path)) == len(rows(whole))
 
 
+def test_the_whole_pool_may_be_spent(labelled_pool: Path, tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    how = ["--initial", 30, "--batch", 30, "-m", "deepfool+confidence:threshold=0.4"]
+    done = simulate(*ONE, *how, "-o", path, labelled_pool)
+    assert done.exit_code == 0, done.output
+    assert of(rows(path), "deepfool+confidence:threshold=0.4", "labels") == [30, 60]
+    assert of(rows(path), "deepfool+confidence:threshold=0.4", "pseudo_labels") == [0, 0]
+
+
 def test_first_labels_of_one_class_fail_every_method(labelled_pool: Path, tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     done = simulate(*ONE, "--initial", 1, "-m", "margin", "-o", path, labelled_pool)
@@ -298,6 +307,7 @@ def test_the_pool_itself_is_left_alone(labelled_pool: Path, tmp_path: Path, snap
         ),
         (["-m", "bald", "--dropout", "0"], 2, "needs mc probabilities, which cannot be"),
         (["-m", "triplet-margin", "--embedding", "none"], 2, "needs triplet embeddings, which cannot be"),
+        (["-m", "deepfool+pseudo"], 2, "deepfool differentiates the network"),
         (["--rounds", "90"], 5, "the pool has 60"),
         (["--pool-size", "61"], 5, "the pool has 60 labelled images"),
         (["--initial", "0"], 2, "--initial 0: at least 1"),
