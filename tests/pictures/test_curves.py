@@ -196,3 +196,10 @@ def test_different_numbers_of_pseudo_labels_have_a_line_each(simulated: Make) ->
 def test_methods_without_pseudo_labels_have_no_precision(simulated: Make) -> None:
     with pytest.raises(InputRejected, match="holds a pseudo precision"):
         pseudo_precision(simulated({"margin": MARGIN}))
+
+
+def test_a_wide_interval_does_not_show_more_than_all(simulated: Make) -> None:
+    (axes,) = learning_curves(simulated({"margin": [[0.1, 0.5, 0.9], [0.9, 0.6, 1.0]]})).axes
+    low, high = axes.get_ylim()
+    assert low >= 0
+    assert 1 <= high < 1.1
