@@ -92,10 +92,9 @@ def _draw_panel(
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %"))
     canvas.counted(axes, "x")
     axes.margins(x=0.02)
-    low, high = axes.get_ylim()
-    axes.set_ylim(
-        max(low, 0.0), min(high, 1.0 + 0.02 * (high - low))
-    )  # a wide interval knows no bounds, a share does
+    low, high = axes.get_ylim()  # a wide interval knows no bounds, a share does
+    low = max(low, 0.0)
+    axes.set_ylim(low, min(high, 1.0 + 0.02 * (1.0 - low)))
 
 
 def _draw_line(axes: Axes, line: Line, look: Look, against: str, among: int) -> Line2D:
