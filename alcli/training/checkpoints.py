@@ -94,13 +94,4 @@ class Checkpoint:
         network.load_state_dict(states["network"])
         adam = {int(name.split(".")[1]): state for name, state in states.items() if name.startswith("adam.")}
         optimiser.load_state_dict({"state": adam, "param_groups": optimiser.state_dict()["param_groups"]})
-        _lay_out_alike(optimiser)
         return Fitting(planned, log, states["best"])
-
-
-def _lay_out_alike(optimiser: torch.optim.Optimizer) -> None:
-    """Give the moments the memory layout of their weights: the fused Adam walks through both side by side."""
-    for parameter, moments in optimiser.state.items():
-        for name, values in moments.items():
-            if values.shape == parameter.shape:
-                moments[name] = torch.empty_like(parameter).copy_(values)

@@ -465,7 +465,7 @@ class TestWeights:
         backbone = networks.build(networks.Blueprint("lenet", 3, 1, 8)).classifier.backbone
         marked = {name: torch.full_like(tensor, 0.01) for name, tensor in backbone.state_dict().items()}
         path = tmp_path / "w.safetensors"
-        safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in marked.items()}, path)
+        safetensors.torch.save_file(marked, path)
         project = make_pool()
         train(project, Options(model="lenet", channels=1, weights=path, freeze_backbone=True, epochs=2))
         model = networks.load(models.newest(project), torch.device("cpu"))
