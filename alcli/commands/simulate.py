@@ -53,7 +53,7 @@ def simulate(
     ] = None,
     mc_samples: Annotated[int, typer.Option(metavar="M", help="Dropout passes, where needed.")] = 10,
     test_fraction: Annotated[
-        str | None, typer.Option(metavar="P%", help="Measure on such a share, where there is no test split.")
+        float | None, typer.Option(metavar="SHARE", help="Measure on it, where there is no test split.")
     ] = None,
     pool_size: Annotated[
         int | None, typer.Option(metavar="N", help="Draw a pool of so many images for each seed.")
@@ -84,7 +84,8 @@ def simulate(
     if column not in verdict.METRICS:
         raise UsageError(f"--metric {metric}: there is no such metric", hint="--metric accuracy, or macro-f1")
     drawings = [Drawing.parse(text) for text in plot or []]
-    names = list(dict.fromkeys([_BASELINE, *(method or [])]))
+    parsed = [simulation.Method.parse(text) for text in [_BASELINE, *(method or [])]]
+    methods = list({one.name: one for one in parsed}.values())
     options = training.Options(
         model=model,
         weights=weights,
@@ -105,14 +106,14 @@ def simulate(
         rounds=rounds,
         training=options,
         embedding=embedding,
-        test_fraction=None if test_fraction is None else _share(test_fraction),
+        test_fraction=test_fraction,
         pool_size=pool_size,
         mc_samples=mc_samples,
     )
     report = simulation.simulate(
         call.project,
         experiment,
-        [simulation.Method.parse(name) for name in names],
+        methods,
         range(seed, seed + seeds),
         output=output,
         reference=reference,
@@ -123,7 +124,9 @@ def simulate(
         progress=call.progress,
     )
     if dry_run:
-        call.say(f"would run {len(names)} methods with {seeds} seeds, {rounds} rounds each: {report.output}")
+        call.say(
+            f"would run {len(methods)} methods with {seeds} seeds, {rounds} rounds each: {report.output}"
+        )
         return
     judged = verdict.judge(report.columns, metric=column)
     for drawing in drawings:
@@ -148,11 +151,3 @@ def _speak(call: Call, report: SimulationReport, judged: Verdict) -> None:
     typer.echo()
     for line in [*(method.words for method in judged.methods), judged.words, *judged.notes]:
         typer.echo(line)
-
-
-def _share(text: str) -> float:
-    """Read `20%` or `0.2`."""
-    try:
-        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError as error:
-        raise UsageError(f"--test-fraction {text} is no share", hint="--test-fraction 20%") from error

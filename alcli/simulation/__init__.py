@@ -107,10 +107,10 @@ def simulate(
                 lanes = plan.informed(decoders, project).lanes(
                     project, folder, methods, seeds, reference=reference
                 )
-            recorder = Recorder(output, identity, lanes)
             with progress("simulating", sum(lane.rounds + 1 for lane in lanes)) as advance:
-                recorder.listen(advance)
-                _run(lanes, jobs, decoders=decoders, device=device, told=recorder.look)
+                told = Recorder(output, identity, lanes, advance).look
+                told()
+                _run(lanes, jobs, decoders=decoders, device=device, told=told)
             _clear(folder, lanes)
         recorder = Recorder(output, identity, lanes)
         recorder.look()

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from alcli import files, randomness, ranking
 from alcli.errors import InputRejected, StepMissing, UsageError
 from alcli.manifest import Manifest
+from alcli.networks import EMBEDDINGS
 from alcli.project import Project
 from alcli.training import Options
 
 _TEST_SEED = 0  # every seed is measured on the same images
-_HIDDEN: dict[str, Any] = dict.fromkeys(
+_TRACES = dict.fromkeys(  # of people and models at work, which a simulation begins without
     (
-        "label",
         "label_source",
         "label_round",
         "annotator",
@@ -79,6 +79,10 @@ class Experiment:
                 raise UsageError(f"--{name.replace('_', '-')} {value}: at least {bound} is needed")
         if self.test_fraction is not None and not 0 < self.test_fraction < 1:
             raise UsageError(f"--test-fraction {self.test_fraction} is not a share above 0, below 1")
+        if self.embedding not in (None, *EMBEDDINGS):
+            raise UsageError(
+                f"unknown --embedding '{self.embedding}'", hint=f"one of: {', '.join(EMBEDDINGS)}"
+            )
 
     def record(self, ground: Manifest) -> dict[str, Any]:
         """Return what identifies the experiment; methods and seeds are none of it, they may be added."""
@@ -128,14 +132,12 @@ def ground(project: Project, manifest: Manifest, experiment: Experiment) -> Mani
     if not test.any():
         raise StepMissing(
             "there are no labelled test images to measure accuracy on",
-            hint="--test-fraction 20%, or alcli init --test DIR",
+            hint="--test-fraction 0.2, or alcli init --test DIR",
         )
     kept = np.flatnonzero(known)
     split = np.where(test[kept], "test", "train")
     bare = Manifest(manifest.table.take(kept), manifest.classes).replace(split=split.tolist())
-    return bare.assign(
-        np.ones(len(kept), np.bool_), **{n: None for n in _HIDDEN if n != "label"}, status="ok"
-    )
+    return bare.assign(np.ones(len(kept), np.bool_), **_TRACES, status="ok")
 
 
 def check_budget(ground_: Manifest, experiment: Experiment) -> None:

@@ -76,6 +76,8 @@ class Method:
         values = {name: _converted(text, name, value, _RULED[name]) for name, value in extra.items()}
         known = strategy if strategy == AUTO else ranking.find(strategy).name
         method = cls(text.replace(" ", ""), known, given, requested, rule, values)
+        if known == AUTO and given:
+            raise UsageError(f"--method {text}: auto settles its own options; name a strategy to set them")
         method.request(1, 0)
         if (own := method.pseudo_rule()) is not None:
             own.check()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from alcli import networks, ranking
 from alcli.choosing import AUTO
 from alcli.errors import UsageError
@@ -21,23 +23,34 @@ _WHY = {
 }
 
 
-def settle(method: Method, experiment: Experiment, blueprint: Blueprint, ground: Manifest) -> Needs:
-    """Return what a method needs.
+def settle(
+    methods: Sequence[Method], experiment: Experiment, blueprint: Blueprint, ground: Manifest
+) -> dict[str, Needs]:
+    """Return what each method needs, by name.
 
     Raises:
-        UsageError: It needs a signal that cannot exist, or is not made for this size.
+        UsageError: A method needs a signal that cannot exist, or is not made for this size.
     """
-    known = method.strategy != AUTO
-    signals = _signals(method, experiment, blueprint, ground) if known else set()
-    triplet = "triplet_embeddings" in signals or method.rule == "triplet-margin"
-    return Needs(
-        experiment.embedding or ("triplet" if triplet else "none"),
-        experiment.mc_samples if "mc_probabilities" in signals else 0,
-        pool=bool(signals or method.rule or method.requested) or not known,
-    )
+    model = networks.build(blueprint)
+    possible = [*_ALWAYS, *PROBED]
+    if experiment.embedding != "none":
+        possible.append("triplet_embeddings")
+    if has_dropout(model.classifier):
+        possible.append("mc_probabilities")
+    found = {}
+    for method in methods:
+        known = method.strategy != AUTO
+        signals = _signals(method, experiment, possible, model.width, ground) if known else set()
+        triplet = "triplet_embeddings" in signals or method.rule == "triplet-margin"
+        found[method.name] = Needs(
+            experiment.embedding or ("triplet" if triplet else "none"),
+            experiment.mc_samples if "mc_probabilities" in signals else 0,
+            pool=bool(signals or method.rule or method.requested) or not known,
+        )
+    return found
 
 
-def union(needs: list[Needs]) -> Needs:
+def union(needs: Collection[Needs]) -> Needs:
     """Return what satisfies all of them."""
     embeddings = [one.embedding for one in needs if one.embedding != "none"]
     return Needs(
@@ -47,13 +60,10 @@ def union(needs: list[Needs]) -> Needs:
     )
 
 
-def _signals(method: Method, experiment: Experiment, blueprint: Blueprint, ground: Manifest) -> set[str]:
-    model = networks.build(blueprint)
-    possible = [*_ALWAYS, *PROBED]
-    if experiment.embedding != "none":
-        possible.append("triplet_embeddings")
-    if has_dropout(model.classifier):
-        possible.append("mc_probabilities")
+def _signals(
+    method: Method, experiment: Experiment, possible: Collection[str], width: int, ground: Manifest
+) -> set[str]:
+    """Return the signals that a method's strategy reads, of those that are possible."""
     request = method.request(experiment.batch, 0)
     plan = ranking.plan(
         method.strategy,
@@ -76,5 +86,5 @@ def _signals(method: Method, experiment: Experiment, blueprint: Blueprint, groun
     rows = len(pool_rows(ground)) if experiment.pool_size is None else experiment.pool_size
     left = min(rows, request.candidates or rows)
     most = experiment.initial + experiment.batch * max(0, experiment.rounds - 1)
-    plan.check(Size(left, min(experiment.batch, left), most, len(ground.classes), model.width))
+    plan.check(Size(left, min(experiment.batch, left), most, len(ground.classes), width))
     return read

@@ -14,7 +14,6 @@ from alcli import files, training
 from alcli.images.album import Album
 from alcli.images.transform import Transform
 from alcli.manifest import Manifest
-from alcli.networks import Blueprint
 from alcli.project import Project
 from alcli.simulation import needs
 from alcli.simulation.experiment import Experiment
@@ -34,14 +33,12 @@ class Plan:
     Attributes:
         experiment: With model, image size and channels filled in.
         ground: A manifest with all labels.
-        blueprint: The networks.
         transform: How images become inputs.
         needs: Of each method, by name.
     """
 
     experiment: Experiment
     ground: Manifest
-    blueprint: Blueprint
     transform: Transform
     needs: dict[str, Needs]
 
@@ -56,8 +53,7 @@ class Plan:
         """
         options, blueprint, transform = training.settle(experiment.training, project, known)
         experiment = dataclasses.replace(experiment, training=options)
-        wanted = {method.name: needs.settle(method, experiment, blueprint, known) for method in methods}
-        return cls(experiment, known, blueprint, transform, wanted)
+        return cls(experiment, known, transform, needs.settle(methods, experiment, blueprint, known))
 
     def informed(self, album: Album, project: Project) -> Plan:
         """Leave out what cannot be decoded, and know every file's digest: scoring need not find them out."""
@@ -92,7 +88,7 @@ class Plan:
                 project.pool, place, title, seed=seed, experiment=self.experiment, ground=self.ground, **more
             )
 
-        shared = needs.union(list(self.needs.values()))
+        shared = needs.union(self.needs.values())
         stems = {seed: lane(f"{_STEM} {shared}", seed, method=None, needs=shared) for seed in seeds}
         lanes = [
             lane(method.name, seed, method=method, needs=self.needs[method.name], stem=stems[seed])

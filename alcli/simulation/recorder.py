@@ -13,21 +13,29 @@ from alcli.simulation.results import Line
 
 
 class Recorder:
-    """Writes the table whenever a lane has more lines, and tells how far all of them are."""
+    """Writes the table whenever a lane has more lines, and tells how far all of them are.
 
-    def __init__(self, output: Path, identity: dict[str, Any], lanes: Sequence[Lane]) -> None:
+    Args:
+        output: The table; its lines of other lanes stay.
+        identity: Of the experiment.
+        lanes: In the order of the table.
+        advance: Told of every line, those of earlier calls included.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        identity: dict[str, Any],
+        lanes: Sequence[Lane],
+        advance: Advance | None = None,
+    ) -> None:
         self._output = output
         self._identity = identity
         self._lanes = lanes
         self._kept = self._of_others()
         self._written: list[Line] | None = None
         self._told = 0
-        self._advance: Advance | None = None
-
-    def listen(self, advance: Advance) -> None:
-        """Remember whom to tell; what was done before this call counts as done."""
         self._advance = advance
-        self.look()
 
     def look(self) -> None:
         """Write what is new."""

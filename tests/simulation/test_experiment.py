@@ -138,8 +138,9 @@ def test_other_labels_are_another_experiment(project: Project, known: Manifest) 
         {"mc_samples": 1},
         {"test_fraction": 0.0},
         {"test_fraction": 1.0},
+        {"embedding": "nonsense"},
     ],
 )
-def test_numbers_out_of_range(how: dict[str, float]) -> None:
+def test_numbers_out_of_range(how: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         Experiment(**how)  # type: ignore[arg-type]

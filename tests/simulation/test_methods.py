@@ -70,6 +70,7 @@ def test_auto_is_a_method() -> None:
         "margin+confidence:k=1,threshold=0.5",
         "margin+entropy:beta=1",
         "margin+pseudo:k=5",
+        "auto:k=5",
         "MARGIN",
     ],
 )
