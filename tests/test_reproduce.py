@@ -12,6 +12,7 @@ from alcli.simulation import Method
 
 FOLDER = Path(__file__).parent / "benchmarks" / "reproduce"
 NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
+README = (FOLDER.parents[2] / "README.md").read_text(encoding="utf-8")
 HEADINGS = "method,seed,round,labels,pseudo_labels,pseudo_precision,accuracy,macro_f1,batch,error"
 
 
@@ -93,3 +94,14 @@ def test_a_run_needs_to_know_where_the_data_are(
     with pytest.raises(SystemExit, match="2"):
         script.main(importlib.import_module("dal_mnist").MEASUREMENT, [])
     assert "DATA and WORK are needed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.csv")))
+def test_the_readme_shows_what_was_measured(name: str, script: ModuleType) -> None:
+    measurement = importlib.import_module(name).MEASUREMENT
+    printed = script.table(measurement, script.read(FOLDER / f"{name}.csv"))
+    for block in printed.split("\n\n"):
+        if block.startswith("|"):
+            assert block in README, f"run `python tests/benchmarks/reproduce/{name}.py --table`"
+    assert f"tests/benchmarks/reproduce/{name}.svg" in README
+    assert (FOLDER / f"{name}.svg").is_file()
