@@ -41,6 +41,8 @@ _KNOWN: dict[str, tuple[int, str]] = {
     "prediction": (0, "int32"),
     "adversarial_distances": (0, "float64"),
     "gradient_lengths": (0, "float64"),
+    "cluster_probabilities": (1, "float32"),
+    "discriminator_scores": (0, "float32"),
 }
 
 

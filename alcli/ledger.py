@@ -86,6 +86,18 @@ def note(project: Project, command: str, **facts: Any) -> None:
         _note(project, summary.read(project), command, facts)
 
 
+def standing(project: Project) -> list[dict[str, Any]]:
+    """Return the journal's lines, oldest first, without what `undo` took back."""
+    lines: list[dict[str, Any]] = []
+    for line in files.read_lines(project.journal):
+        if line.get("command") != "undo":
+            lines.append(line)
+            continue
+        while lines and lines[-1].get("manifest") != line.get("manifest"):
+            lines.pop()
+    return lines
+
+
 def undo(project: Project, *, dry_run: bool = False) -> str:
     """Bring the manifest back as it was before the last command that changed it.
 

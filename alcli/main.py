@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from alcli import __version__, console
 from alcli.commands._call import as_command
+from alcli.commands.audit import audit
 from alcli.commands.demo import demo
 from alcli.commands.import_labels import import_labels
 from alcli.commands.init import init
@@ -72,6 +73,7 @@ app.command("train")(as_command(train))
 app.command("score")(as_command(score))
 app.command("select")(as_command(select))
 app.command("import-labels")(as_command(import_labels))
+app.command("audit")(as_command(audit))
 app.command("pseudolabel")(as_command(pseudolabel))
 app.command("status")(as_command(status))
 app.command("report")(as_command(report))

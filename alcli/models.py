@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RECORD = "model.json"
 CLASSIFIER = "classifier.safetensors"
+LEARNED = "learned.npy"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class ModelRecord:
     Attributes:
         folder: `models/<id>`.
         about: `id`, `kind` (`trained` or `external`), `classes` in model order, and for trained ones
-            `architecture`, `transform`, `seed`, `temperature`, `metrics`, `options`, `labels_digest`.
+            `architecture`, `objective`, `transform`, `seed`, `temperature`, `metrics`, `options`,
+            `labels_digest`.
     """
 
     folder: Path
@@ -41,6 +43,11 @@ class ModelRecord:
     def external(self) -> bool:
         """Whether the signals came from a user's own model, which alcli cannot run."""
         return bool(self.about["kind"] == "external")
+
+    @property
+    def objective(self) -> str:
+        """What a trained model was trained for: `classifier`, `ccl` or `vaal`."""
+        return str(self.about.get("objective", "classifier"))
 
     @property
     def classes(self) -> list[str]:
@@ -72,6 +79,16 @@ def newest(project: Project) -> ModelRecord:
     if not records:
         raise StepMissing("no model has been trained on this pool yet", hint=project.command("train"))
     return records[-1]
+
+
+def learned(record: ModelRecord) -> NDArray[np.uint64] | None:
+    """Return the keys of the images whose labels a model learned from, ascending; None where nothing tells."""
+    import numpy as np
+
+    try:
+        return np.asarray(np.load(record.folder / LEARNED, allow_pickle=False), np.uint64)
+    except (OSError, ValueError):  # made by the user, by an earlier version, or damaged
+        return None
 
 
 def next_id(project: Project, identity: str) -> str:

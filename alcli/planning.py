@@ -7,6 +7,7 @@ holds them (`gather`) and picks a batch out of them (`Gathered.pick`).
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -14,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import randomness, uncertainty
+from alcli import parameters, randomness, uncertainty
 from alcli.errors import UsageError
-from alcli.strategies import _inputs, _options, _stochastic
+from alcli.strategies import _inputs, _stochastic
 from alcli.strategies._batch import Batch, Size, joined
 from alcli.strategies._strategy import Strategy, find
 
@@ -144,6 +145,20 @@ class Plan:
         scores = Scores(values, None if ties is None else _settled(ties))
         self._warn_if_flat(scores)
         return scores
+
+    def score_again(self, quality: Floats, weights: Floats, classes: int) -> Floats:
+        """Score labelled images for another label; only where the strategy has `again`.
+
+        Args:
+            quality: (n,) the probability that an image's label is right.
+            weights: (n,) summed weights of the annotators who labelled it.
+            classes: How many there are.
+        """
+        if self.strategy.again is None:
+            raise UsageError(f"{self.strategy.name} ranks unlabelled images only")
+        taken = inspect.signature(self.strategy.again).parameters
+        options = {name: value for name, value in self.options.items() if name in taken}
+        return _settled(np.array(self.strategy.again(quality, weights, classes=classes, **options)))
 
     def gather(self, keys: Keys, chunks: Iterable[tuple[NDArray[Any], Arrays]]) -> Gathered:
         """Read the inputs of a batch strategy, whole, in ascending order of keys.
@@ -285,7 +300,7 @@ def plan(
     strategy = find(name)
     if stochastic and strategy.kind == "batch":
         raise UsageError(f"--stochastic spreads a ranking; {name} picks its batch as a whole already")
-    made = Plan(strategy, available, _options.settle(name, strategy.options, options or {}), seed, row_name)
+    made = Plan(strategy, available, parameters.settle(name, strategy.options, options or {}), seed, row_name)
     made.stochastic = None if stochastic is None else _stochastic.KIND.convert(stochastic)
     made.beta = _stochastic.BETA.convert(beta)
     return made

@@ -77,6 +77,11 @@ class Project:
         return self.home / "rounds"
 
     @property
+    def audits(self) -> Path:
+        """The folder of what `audit` found, one folder per audit."""
+        return self.home / "audits"
+
+    @property
     def history(self) -> Path:
         """The folder of earlier manifests."""
         return self.home / "history"

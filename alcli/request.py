@@ -34,9 +34,12 @@ class Request:
         candidates: Narrow the pool to so many images first; None for all.
         audit: Share of the k images that is drawn at random, `0%` to `100%`.
         blind: Whether the model's guesses are left out.
+        gold: Share of the k images that is sent beside them although their label is known, `0%` to `100%`.
+        relabel: Whether labelled images are ranked too, for another label.
 
     Raises:
-        UsageError: `k`, `audit`, `per_class`, `dedup_threshold` or `candidates` is not as described.
+        UsageError: `k`, `audit`, `per_class`, `dedup_threshold`, `candidates` or `gold` is not as described, or
+            `relabel` stands beside an option that goes by the unlabelled images only.
     """
 
     strategy: str = "margin"
@@ -53,16 +56,24 @@ class Request:
     candidates: int | None = None
     audit: str = "0%"
     blind: bool = False
+    gold: str = "0%"
+    relabel: bool = False
 
     def __post_init__(self) -> None:
-        share = _share(self.k)
+        share = read_share(self.k)
         if not (share or _NUMBER.fullmatch(self.k)) or self.budget(100) < 1 or (share or 0) > 1:
             raise UsageError(
                 f"-k {self.k} is neither a number of images from 1 nor a share of the pool up to 100%",
                 hint="-k 500, or -k 5%",
             )
-        if _share(self.audit) is None or self.audits(1_000_000) > 1_000_000:
+        if read_share(self.audit) is None or self.audits(1_000_000) > 1_000_000:
             raise UsageError(f"--audit {self.audit} is not a share from 0% to 100%", hint="--audit 5%")
+        if read_share(self.gold) is None or self.golds(1_000_000) > 1_000_000:
+            raise UsageError(f"--gold {self.gold} is not a share from 0% to 100%", hint="--gold 5%")
+        if self.relabel and self._of_unlabelled:
+            raise UsageError(
+                f"--relabel ranks labelled images too, {self._of_unlabelled} the unlabelled only"
+            )
         if self.per_class is not None and self.per_class < 1:
             raise UsageError(f"--per-class {self.per_class} leaves nothing to select; it is at least 1")
         if not 0 < self.dedup_threshold <= 1:
@@ -75,22 +86,39 @@ class Request:
         """The option that goes by predicted classes; empty for none."""
         return "--per-class" if self.per_class else "--class-balance" if self.class_balance else ""
 
+    @property
+    def _of_unlabelled(self) -> str:
+        """The first option given that labelled images have no place in; empty for none."""
+        given = {
+            "--stochastic": self.stochastic,
+            "--dedup": self.dedup,
+            "--candidates": self.candidates,
+            self.by_class: self.by_class,
+        }
+        return next((name for name, value in given.items() if value), "")
+
     def budget(self, queryable: int) -> int:
         """Return how many images are asked for; it may be more than `queryable`."""
-        share = _share(self.k)
+        share = read_share(self.k)
         return int(self.k) if share is None else math.ceil(share * queryable)
 
     def audits(self, k: int) -> int:
         """Return how many of k images are drawn at random: at least 1 unless the share is 0."""
-        share = _share(self.audit) or Fraction(0)
+        share = read_share(self.audit) or Fraction(0)
+        return max(1, round(share * k)) if share and k else 0
+
+    def golds(self, k: int) -> int:
+        """Return how many gold rows go out beside k images: at least 1 unless the share is 0."""
+        share = read_share(self.gold) or Fraction(0)
         return max(1, round(share * k)) if share and k else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what identifies the request, for the round's record."""
-        return {**vars(self), "options": {name: str(value) for name, value in sorted(self.options.items())}}
+        """Return what identifies the request, for the round's record; gold rows make it blind."""
+        options = {name: str(value) for name, value in sorted(self.options.items())}
+        return {**vars(self), "options": options, "blind": self.blind or bool(self.golds(1))}
 
 
-def _share(text: str) -> Fraction | None:
+def read_share(text: str) -> Fraction | None:
     """Read `5%` or `2.5%` exactly; None for anything else."""
     found = _PERCENT.fullmatch(text)
     return Fraction(found[1]) / 100 if found else None

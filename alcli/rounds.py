@@ -1,8 +1,8 @@
 """The rounds on disk: what was sent out for labelling, how it was chosen, and how right the model was there.
 
-A round's folder never changes once the manifest's round number has reached it; the commit of the manifest is
-what makes a round. A folder with a higher number was left by a killed `select`, or by `undo`: it counts for
-nothing and the next `select` writes over it.
+A round's folder never changes once the manifest's round number has reached it, but for the answers that come
+back (see `alcli.votebook`); the commit of the manifest is what makes a round. A folder with a higher number was
+left by a killed `select`, or by `undo`: it counts for nothing and the next `select` writes over it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -43,6 +44,11 @@ COLUMNS = pa.schema(
     ]
 )
 STOP_SET_COLUMNS = pa.schema([("alcli_id", pa.string()), ("predicted_label", pa.string())])
+GOLD = "gold.parquet"
+GOLD_COLUMNS = pa.schema([("alcli_id", pa.string()), ("label", pa.string())])
+AGAIN = "label again"  # the reason of an image that has a label and is sent out for another
+# What a vendor's file says where gold rows must not be told from the others.
+_TOLD = {"rank", "alcli_id", "file_name", "round"}
 _LEVEL = 0.95  # of the interval around an audit's accuracy
 
 
@@ -75,6 +81,11 @@ class Round:
         """What was asked for."""
         return dict(self.about["request"])
 
+    @property
+    def sent(self) -> pa.Table:
+        """The selection as whoever labels sees it: without what would give gold rows away, if there are any."""
+        return concealed(self.table) if self.about["counts"].get("gold") else self.table
+
 
 def tabulated(*, strategy: str, number: int, **columns: Any) -> pa.Table:
     """Return a selection's table with the columns of `COLUMNS`.
@@ -96,8 +107,20 @@ def tabulated(*, strategy: str, number: int, **columns: Any) -> pa.Table:
     return pa.table([pa.array(whole.get(f.name, empty), f.type) for f in COLUMNS], schema=COLUMNS)
 
 
+def concealed(table: pa.Table) -> pa.Table:
+    """Return a selection that names its images and says nothing else of them."""
+    count = len(table)
+    columns = [table[f.name] if f.name in _TOLD else pa.nulls(count, f.type) for f in COLUMNS]
+    return pa.table(columns, schema=COLUMNS)
+
+
 def write(
-    project: Project, number: int, about: dict[str, Any], table: pa.Table, stop_set: pa.Table | None = None
+    project: Project,
+    number: int,
+    about: dict[str, Any],
+    table: pa.Table,
+    stop_set: pa.Table | None = None,
+    gold: pa.Table | None = None,
 ) -> None:
     """Write the record of a round that is not committed yet, over what a killed run may have left there.
 
@@ -107,11 +130,13 @@ def write(
         about: The content of `selection.json`.
         table: The selection, with the columns of `COLUMNS`.
         stop_set: What the model takes the images of the stop set for, with the columns of `STOP_SET_COLUMNS`.
+        gold: The gold rows and their labels, with the columns of `GOLD_COLUMNS`.
     """
     folder = project.round_folder(number)
     files.remove_leftovers(folder)
-    (folder / STOP_SET).unlink(missing_ok=True)
-    for name, content in ((TABLE, table), (STOP_SET, stop_set)):
+    for other in folder.glob("*.parquet"):  # the answers to a round that was undone, too
+        other.unlink()
+    for name, content in ((TABLE, table), (STOP_SET, stop_set), (GOLD, gold)):
         if content is not None:
             with files.atomic_path(folder / name) as temporary:
                 pq.write_table(content, temporary, compression="zstd")
@@ -194,6 +219,17 @@ def about(project: Project, number: int) -> dict[str, Any]:
         return dict(files.read_json(project.round_folder(number) / RECORD))
     except (OSError, ValueError):
         return {}
+
+
+def sent_again(project: Project, number: int) -> list[str]:
+    """Return the ids of the images of a round that had a label and were sent out for another."""
+    if not about(project, number).get("counts", {}).get("again"):
+        return []
+    try:
+        table = pq.read_table(project.round_folder(number) / TABLE, columns=["alcli_id", "reason"])
+    except (OSError, pa.ArrowException):
+        return []
+    return list(table.filter(pc.equal(table["reason"], AGAIN))["alcli_id"].to_pylist())
 
 
 def _estimate(about: dict[str, Any], manifest: Manifest) -> dict[str, Any]:

@@ -203,7 +203,16 @@ class _Scorer:
             arrays["triplet_embeddings"] = outputs.triplet_embeddings.float().cpu().numpy().astype(np.float16)
         if self.settings["mc_samples"]:
             arrays["mc_probabilities"] = self._sampled(outputs.embeddings, images)
-        return arrays
+        return {**arrays, **self._of_objective(probabilities, images)}
+
+    def _of_objective(self, probabilities: NDArray[np.float32], images: torch.Tensor | None) -> Arrays:
+        """Return what only a model of some objective can say."""
+        objective = self.model.plan.objective
+        if objective == "ccl":
+            return {"cluster_probabilities": probabilities}
+        if objective == "vaal" and images is not None:
+            return {"discriminator_scores": self.model.discriminate(images).cpu().numpy()}
+        return {}
 
     def _sampled(self, embeddings: torch.Tensor, images: torch.Tensor | None) -> NDArray[np.float16]:
         """Return (b, m, c) probabilities under m masks; without dropout in the backbone only the head runs."""

@@ -16,6 +16,8 @@ from alcli.project import Project
 from alcli.signals import Part, SignalStore
 from PIL import Image
 
+from tests.digit_pools import digits  # noqa: F401 - a fixture for all
+
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program sets it, before torch is imported
 os.environ.setdefault("NO_COLOR", "1")
 os.environ.setdefault("TERMINAL_WIDTH", "120")

@@ -27,15 +27,29 @@ FLOORS = {
         "choosing",
         "labelling",
         "pseudolabelling",
+        "auditing",
     },
-    2: {"inference", "ranking", "planning", "strategies", "losses", "exporters", "verdict", "pictures"},
+    2: {
+        "inference",
+        "ranking",
+        "planning",
+        "strategies",
+        "losses",
+        "exporters",
+        "verdict",
+        "pictures",
+        "quality",
+    },
     1: {
         "project",
         "manifest",
+        "guesses",
         "schema",
         "ledger",
         "summary",
         "rounds",
+        "votebook",
+        "gold",
         "signals",
         "models",
         "identity",
@@ -48,6 +62,7 @@ FLOORS = {
     0: {
         "errors",
         "files",
+        "parameters",
         "plugins",
         "randomness",
         "progress",
@@ -64,6 +79,7 @@ SIDEWAYS = {
     ("selection", "scoring"),
     ("selection", "choosing"),
     ("selection", "probing"),
+    ("labelling", "auditing"),
 }
 
 # Who may import a package at module level.
@@ -77,8 +93,8 @@ HEAVY = {
     "rich": {"main", "commands", "console"},
     "PIL": {"images", "training"},
     "pyarrow": {
-        "manifest", "schema", "ledger", "summary", "rounds", "signals", "identity", "tables", "external", "exporters",
-        "intake", "labelling", "selection", "simulation",
+        "manifest", "schema", "ledger", "summary", "rounds", "votebook", "gold", "signals", "identity", "tables", "external", "exporters",
+        "intake", "labelling", "selection", "simulation", "auditing",
     },
 }  # fmt: skip
 

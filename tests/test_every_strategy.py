@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import alcli
@@ -17,8 +19,15 @@ from typer.testing import CliRunner, Result
 
 from tests.conftest import draw, the_log_as_found
 
+QUICK = {  # strategies with an objective of their own, and the least that it can be trained with
+    "ccl": ["-O", "pretrain_epochs=1"],
+    "vaal": ["-O", "vae_epochs=1", "-O", "vae_width=4", "--model", "lenet", "--embedding", "none"],
+}
 
-def run(*arguments: str | Path) -> Result:
+SHORT = {"dal": ["-O", "epochs=50"]}  # strategies that train networks of their own, each for long
+
+
+def run(*arguments: str | int | Path) -> Result:
     return CliRunner().invoke(app, list(map(str, arguments)))
 
 
@@ -42,15 +51,35 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return pool
 
 
+@pytest.fixture(scope="module")
+def trained_for(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that says where a pool with the model is that a strategy needs."""
+
+    @functools.cache
+    def objective(name: str) -> Path:
+        pool = tmp_path_factory.mktemp(name) / "pool"
+        shutil.copytree(trained, pool, copy_function=shutil.copy2)
+        with the_log_as_found():
+            for words in (["train", "--objective", name, "--epochs", "1", *QUICK[name]], ["score"]):
+                done = run(*words, "--workers", 0, pool)
+                assert done.exit_code == 0, done.stderr
+        return pool
+
+    return lambda name: objective(name) if name in QUICK else trained
+
+
 @pytest.fixture
-def pool(trained: Path, tmp_path: Path) -> Path:
+def pool(trained_for: Callable[[str], Path], tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    trained = trained_for(parameters.get("name", ""))
     shutil.copytree(trained, tmp_path / "pool", copy_function=shutil.copy2)  # with the times of the files
     return tmp_path / "pool"
 
 
 @pytest.mark.parametrize("name", ["auto", *alcli.strategies()])
 def test_selects_from_a_real_pool(pool: Path, name: str) -> None:
-    done = run("select", "--strategy", name, "-k", 7, pool)
+    words = ["select", "--strategy", name, *SHORT.get(name, []), "-k", 7, pool]
+    done = run(*words)
     assert done.exit_code == 0, done.stderr
     with Path(done.stdout.strip()).open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -58,19 +87,17 @@ def test_selects_from_a_real_pool(pool: Path, name: str) -> None:
     assert len({row["file_name"] for row in rows}) == 7
     assert all(row["file_name"].startswith("unlabelled/") for row in rows)
     assert all(float(row["score"]) == float(row["score"]) for row in rows)
-    again = run("select", "--strategy", name, "-k", 7, pool)
+    again = run(*words)
     assert (again.exit_code, again.stdout) == (0, done.stdout)
 
 
 @pytest.mark.parametrize("name", alcli.strategies())
-def test_repeats_to_the_byte(pool: Path, trained: Path, name: str, tmp_path: Path) -> None:
+def test_repeats_to_the_byte(pool: Path, name: str, tmp_path: Path) -> None:
     """Another folder, another process's files, one worker: the same list."""
     other = tmp_path / "other"
-    shutil.copytree(trained, other, copy_function=shutil.copy2)
-    first, second = (
-        run("select", "-s", name, "-k", 7, "--seed", 3, "-o", "-", "--workers", workers, folder)
-        for folder, workers in ((pool, 0), (other, 1))
-    )
+    shutil.copytree(pool, other, copy_function=shutil.copy2)
+    words = ["select", "-s", name, *SHORT.get(name, []), "-k", 7, "--seed", 3, "-o", "-"]
+    first, second = (run(*words, "--workers", workers, folder) for folder, workers in ((pool, 0), (other, 1)))
     assert first.exit_code == 0, first.stderr
     assert first.stdout == second.stdout
 

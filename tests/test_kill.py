@@ -14,6 +14,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from alcli import manifest as manifests
+from alcli import votebook
+from alcli.project import Project
 
 from tests.conftest import draw
 
@@ -40,6 +42,7 @@ def answer(listing: Path, answers: Path) -> Path:
     names = {name[0]: name for name in SHADES}
     for row in rows:
         row["label"] = names[Path(row["file_name"]).name[0]]
+        row["annotator"] = "ann"
     with answers.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
@@ -109,6 +112,8 @@ def test_nothing_is_lost(stages: Path, tmp_path: Path, verb: str) -> None:
         after = manifests.read(pool / "metadata.parquet")
         assert len(after) == len(before)
         assert (after.labelled >= before.labelled).all()
+        answered = len(votebook.read(Project.open(pool), after))  # votes and labels come together
+        assert answered == int(after.equals("annotator", "ann").sum())
         run(verb, *arguments, *(["--resume"] if verb == "train" else []), pool)
         assert finished(verb, pool)
 

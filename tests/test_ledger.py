@@ -80,6 +80,28 @@ def test_a_step_can_be_taken_again_after_undo(pool: Project) -> None:
     assert labels(pool) == [None]
 
 
+def test_what_was_undone_does_not_stand_in_the_journal(pool: Project) -> None:
+    def standing() -> list[str]:
+        return [line["command"] for line in ledger.standing(pool)]
+
+    commit(pool, "a", None)
+    commit(pool, "a", "b", command="pseudolabel")
+    ledger.note(pool, "train")
+    assert standing() == ["init", "pseudolabel", "train"]
+    ledger.undo(pool)
+    assert standing() == ["init"]
+    commit(pool, "a", "b", command="pseudolabel")
+    commit(pool, "a", None, command="clear")  # the very bytes of the beginning again
+    commit(pool, "b", "b", command="import-labels")
+    ledger.undo(pool)
+    assert standing() == ["init", "pseudolabel", "clear"]
+    ledger.undo(pool)
+    ledger.undo(pool)
+    assert standing() == ["init"]
+    pool.journal.unlink()
+    assert standing() == []
+
+
 def test_undo_without_a_manifest_writes_nothing(pool: Project) -> None:
     with pytest.raises(StepMissing):
         ledger.undo(pool)

@@ -116,3 +116,49 @@ def test_undo_takes_the_loop_back_step_by_step(tmp_path: Path) -> None:
     assert (pool / "metadata.parquet").read_bytes() == after_init
     again = Path(alcli("select", "--strategy", "random", "-k", 4, pool).stdout.strip()).read_bytes()
     assert again == first
+
+
+@pytest.mark.parametrize("strategy", ["entropy", "ceal-fusion"])
+def test_the_loop_of_ceal(tmp_path: Path, strategy: str) -> None:
+    """CEAL_EN and CEAL_FUSION: pseudo-labels of a round are trained on and gone in the next; answers stay answers."""
+    pool, guesses = make_pool(tmp_path / "pool"), []
+    ceal = ["--method", "entropy", "--threshold", 0.6, "--decay", "linear", "--rate", 0.25]
+    train = ["train", "--epochs", 4, "--lr", 0.005, "--batch-size", 8, "--embedding", "none"]
+    alcli("init", pool)
+    alcli(*train, pool)
+    answers: dict[str, str] = {}
+    for number, delta in enumerate([0.6, 0.35, 0.1], start=1):
+        alcli("score", pool)
+        listing = Path(alcli("select", "--strategy", strategy, "-k", 8, pool).stdout.strip())
+        assert not manifests.read(pool / "metadata.parquet").filled("pseudo_label").any()
+        told = json.loads(alcli("pseudolabel", *ceal, "--json", pool).stdout)
+        assert (told["step"]["t"], told["step"]["delta"]) == (number - 1, delta)
+        manifest = manifests.read(pool / "metadata.parquet")
+        guessed = manifest.filled("pseudo_label")
+        assert guessed.sum() == told["labelled"]
+        assert not (guessed & (manifest.out | manifest.labelled)).any()
+        assert (guessed == manifest.equals("pseudo_method", "ceal-entropy")).all()
+        assert (guessed == manifest.equals("pseudo_round", number)).all()
+        answered = answer(listing, tmp_path / "answered.csv")
+        if number == 2:  # people have the last word, right or wrong
+            text = answered.read_text()
+            answered.write_text(text.replace(",bright,", ",dark,"))
+        with answered.open(newline="") as file:
+            answers |= {row["file_name"]: row["label"] for row in csv.DictReader(file)}
+        alcli("import-labels", answered, pool)
+        trained = json.loads(alcli(*train, "--use-pseudo-labels", "--warm-start", "--json", pool).stdout)
+        counts = json.loads(alcli("status", "--json", pool).stdout)
+        assert counts["pseudo_labelled"] == told["labelled"]
+        assert trained["pseudo_labelled"] == told["labelled"]
+        guesses.append(told["labelled"])
+    assert all(guesses[:2])
+    manifest = manifests.read(pool / "metadata.parquet")
+    labels = dict(zip(manifest.strings("file_name"), manifest.strings("label"), strict=True))
+    assert {name: labels[name] for name in answers} == answers
+    assert len(answers) == 24
+    assert manifest.labelled.sum() == 24 + 24
+    alcli("undo", pool)  # the answers
+    alcli("undo", pool)  # the pseudo-labels
+    alcli("undo", pool)  # the selection: those of round 2 are back
+    back = manifests.read(pool / "metadata.parquet")
+    assert (back.round, int(back.equals("pseudo_round", 2).sum())) == (2, guesses[1])

@@ -71,6 +71,28 @@ def test_the_loop_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "36" in done.stdout  # 16 + 20 labels
 
 
+def test_ceal_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ALCLI_TRAIN_EPOCHS", "2")
+    for name, shade in {"bright": 220, "dark": 30}.items():
+        for index in range(8):
+            draw(Path("pool") / name / f"{index}.png", shade=shade, seed=index)
+        for index in range(120):
+            draw(Path("pool/unlabelled") / f"{name}{index}.png", shade=shade, seed=99 + index)
+    before, inside = block("<!-- ceal -->", "sh").split("for round in 1 2 3; do\n")
+    inside, after = inside.split("done\n")
+    assert not after
+    for line in [*before.splitlines(), *inside.splitlines() * 3]:
+        words = shlex.split(line, comments=True)
+        if words[1:2] == ["import-labels"]:
+            fill_in(Path("batch.csv"))
+        if words:
+            done = CliRunner().invoke(app, words[1:], catch_exceptions=False)
+            assert done.exit_code == 0, done.stderr
+    told = CliRunner().invoke(app, ["status", "pool"])
+    assert "166" in told.stdout + told.stderr  # 16 labels and three batches of 50
+
+
 def test_the_simulation_is_one_that_would_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for index in range(1_110):

@@ -11,7 +11,7 @@ import pytest
 from alcli.simulation import Method
 
 FOLDER = Path(__file__).parent / "benchmarks" / "reproduce"
-NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
+NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py") if "MEASUREMENT = " in path.read_text())
 README = (FOLDER.parents[2] / "README.md").read_text(encoding="utf-8")
 HEADINGS = "method,seed,round,labels,pseudo_labels,pseudo_precision,accuracy,macro_f1,batch,error"
 

@@ -436,7 +436,16 @@ def test_the_record_says_how_it_was_chosen(scored_pool: Build) -> None:
     assert (about["k"], about["seed"], about["model"], about["manifest"]) == (3, 4, "0001-aaaaaa", digest)
     assert about["signals"]["names"] == ["margin"]
     assert set(about["versions"]) == {"alcli", "numpy"}
-    assert about["counts"] == {"images": 3, "audit": 0, "queryable": 30, "withdrawn": 0, "duplicates": 0}
+    counts = {
+        "images": 3,
+        "audit": 0,
+        "queryable": 30,
+        "withdrawn": 0,
+        "duplicates": 0,
+        "gold": 0,
+        "again": 0,
+    }
+    assert about["counts"] == counts
     journal = project.journal.read_text().splitlines()
     assert json.loads(journal[-1])["command"] == "select"
 

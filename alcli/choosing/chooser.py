@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import models, quotas, ranking
-from alcli.choosing import automatic, requirements
+from alcli import models, quotas, ranking, rounds
+from alcli.choosing import automatic, relabelling, requirements
 from alcli.choosing import field as fields
 from alcli.choosing.choice import AUDIT, Choice
 from alcli.choosing.field import Field
@@ -72,6 +72,8 @@ class Chooser:
             stochastic=request.stochastic,
             beta=request.beta,
         )
+        if request.relabel:
+            requirements.require_relabelling(project, record, plan, list(source.shapes))
         if not record and (
             plan.row_signals or plan.labelled_signals or plan.model_inputs or request.by_class
         ):
@@ -84,14 +86,20 @@ class Chooser:
         chooser._check_size()
         return chooser
 
+    @property
+    def candidates(self) -> NDArray[np.bool_]:
+        """(n,) which images of the manifest may be chosen."""
+        return fields.candidates(self.source.manifest, self.request)
+
     def unscored(self) -> Positions:
         """Return the rows that need signals and have none, or have some of an earlier state of their file."""
         plan, request, source = self.plan, self.request, self.source
         audited = source.record and request.audits(100)
-        compares = bool(plan.labelled_signals) or (request.dedup and source.record is not None)
+        compares = bool(plan.labelled_signals) or request.relabel
+        compares |= request.dedup and source.record is not None
         if not (plan.row_signals or compares or request.by_class or audited):
             return np.empty(0, np.int64)
-        needed = source.manifest.queryable
+        needed = self.candidates
         if compares:
             needed[source.teachers] = True
         return source.stale(np.flatnonzero(needed))
@@ -116,7 +124,7 @@ class Chooser:
             rows=rows,
             scores=np.concatenate([batch.scores, np.full(audits, np.nan)]),
             ranked=ranked,
-            reasons=[*(batch.reasons or [RANK] * len(batch.rows)), *[AUDIT] * audits],
+            reasons=[*self._reasons(batch, rows[: len(batch.rows)]), *[AUDIT] * audits],
             clusters=unknown if batch.clusters is None else [*batch.clusters.tolist(), *[None] * audits],
             guesses=guesses,
             confidence=confidence,
@@ -144,12 +152,32 @@ class Chooser:
         return fields.narrowed(field, limit, by, functools.partial(self._ordered, by, fingerprint))
 
     def scores(self, field: Field, fingerprint: Fingerprint) -> ranking.Scores:
-        """Score the eligible, each by itself."""
+        """Score the eligible, each by itself; labelled ones by what is thought of their labels."""
         self._fit(fingerprint)
         keys = field.keys if field.whole else field.keys[field.eligible]
+        labelled = self.source.manifest.labelled[field.rows[field.eligible]]
+        if not labelled.any():
+            return self._scored(keys, fingerprint)
+        judged = relabelling.judge(self.source, fingerprint, seed=self.request.seed)
+        self.plan.options |= {n: v for n, v in judged.options.items() if n not in self.request.options}
+        values = np.empty(len(keys))
+        values[~labelled] = self._scored(keys[~labelled], fingerprint).values
+        at = np.searchsorted(judged.rows, field.rows[field.eligible][labelled])
+        known = judged.opinions
+        values[labelled] = self.plan.score_again(known.quality[at], known.weights[at], judged.classes)
+        return ranking.Scores(values)
+
+    def _scored(self, keys: NDArray[np.uint64], fingerprint: Fingerprint) -> ranking.Scores:
+        """Score images by their signals, each by itself."""
         if not self.plan.row_signals:
             return self.plan.score(keys, ())
         return self.plan.score(keys, self._chunks(self.plan.row_signals, keys, fingerprint))
+
+    def _reasons(self, batch: Batch, rows: Positions) -> list[str]:
+        """Return the word for each image of a batch: labelled ones are to be labelled again."""
+        again = self.source.manifest.labelled[rows]
+        words = batch.reasons or [RANK] * len(rows)
+        return [rounds.AGAIN if has_label else word for word, has_label in zip(words, again, strict=True)]
 
     @functools.cached_property
     def _probe_store(self) -> SignalStore:
@@ -158,7 +186,7 @@ class Chooser:
 
     def _check_size(self) -> None:
         source, request = self.source, self.request
-        queryable = int(source.manifest.queryable.sum())
+        queryable = int(self.candidates.sum())
         rows = min(queryable, request.candidates or queryable)
         width = source.shapes.get("embeddings", (0,))[-1]
         k = min(request.budget(queryable), rows)

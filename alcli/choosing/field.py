@@ -29,7 +29,7 @@ _PROBED_AT_MOST = 20_000
 
 @dataclass(frozen=True)
 class Field:
-    """The queryable images and who of them the strategy ranks.
+    """The images that may be chosen and who of them the strategy ranks.
 
     Attributes:
         rows: (n,) rows of the manifest, ascending.
@@ -51,7 +51,7 @@ class Field:
 
     @property
     def whole(self) -> bool:
-        """Whether every queryable image is ranked."""
+        """Whether every image is ranked."""
         return len(self.eligible) == len(self.rows)
 
     def listed(self, manifest: Manifest, positions: Positions) -> list[str | None]:
@@ -66,12 +66,23 @@ class Field:
         return found
 
 
+def candidates(manifest: Manifest, request: Request) -> NDArray[np.bool_]:
+    """Return (n,) which images may be chosen: the queryable ones, and with `relabel` those labelled and not out."""
+    queryable = manifest.queryable
+    if request.relabel:
+        own = manifest.equals("split", "train") & manifest.equals("status", "ok")
+        queryable |= manifest.labelled & own & ~manifest.out
+    return queryable
+
+
 def begin(manifest: Manifest, request: Request, round_: int) -> Field:
-    """Return the queryable images, with those of the audit drawn."""
-    rows = np.flatnonzero(manifest.queryable)
+    """Return the images that may be chosen, with those of the audit drawn; the audit is of unlabelled ones."""
+    rows = np.flatnonzero(candidates(manifest, request))
     keys = manifest.keys[rows]
     count = min(request.budget(len(rows)), len(rows))
-    drawn = audit_draw(keys, request.audits(count), seed=request.seed, round_=round_)
+    unlabelled = np.flatnonzero(~manifest.labelled[rows])
+    audits = min(request.audits(count), len(unlabelled))
+    drawn = unlabelled[audit_draw(keys[unlabelled], audits, seed=request.seed, round_=round_)]
     left = np.ones(len(rows), np.bool_)
     left[drawn] = False
     return Field(rows, keys, drawn, count - len(drawn), np.flatnonzero(left))

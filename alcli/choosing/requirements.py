@@ -12,7 +12,8 @@ from alcli.project import Project
 from alcli.ranking import Plan
 
 # What scoring gives only if the model has it, or if it is asked to.
-_UNASKED = {"mc_probabilities", "triplet_embeddings"}
+_UNASKED = {"mc_probabilities", "triplet_embeddings", "cluster_probabilities", "discriminator_scores"}
+_OF_OBJECTIVE = {"cluster_probabilities": "ccl", "discriminator_scores": "vaal"}
 _SHARE_OF_MEMORY = 0.7
 
 
@@ -44,7 +45,8 @@ def require_signals(
         missing.discard("triplet_embeddings")
     if not known:
         missing &= _UNASKED
-    if record.external:
+        missing -= {name for name, objective in _OF_OBJECTIVE.items() if record.objective == objective}
+    if record.external or record.objective == "ccl":
         missing |= set(plan.model_inputs)
     if missing:
         raise StepMissing(
@@ -53,15 +55,46 @@ def require_signals(
         )
 
 
+def require_relabelling(
+    project: Project, record: ModelRecord | None, plan: Plan, signals: Sequence[str]
+) -> None:
+    """Check that labelled images can be ranked for another label.
+
+    Args:
+        project: The pool.
+        record: The newest model; None where there is none, which is refused elsewhere.
+        plan: The strategy's.
+        signals: Names of what the model has given; none where it has not scored yet.
+
+    Raises:
+        UsageError: The strategy ranks unlabelled images only.
+        StepMissing: There are no embeddings to judge labels by.
+    """
+    if plan.strategy.again is None:
+        raise UsageError(
+            f"--relabel: {plan.strategy.name} ranks unlabelled images only",
+            hint="--strategy activelab --relabel",
+        )
+    if record and signals and "embeddings" not in signals:
+        raise StepMissing(
+            f"--relabel judges the labels there are by embeddings, which model {record.id} has not given",
+            hint=_how_to_get(project, record, ["embeddings"]),
+        )
+
+
 def _how_to_get(project: Project, record: ModelRecord, missing: Sequence[str]) -> str:
     if {"head_weights", "head_bias"} & set(missing):
-        return f"{project.command('train')}: only a model of alcli's own shows its last layer"
+        return f"{project.command('train')}: only a classifier of alcli's own shows its last layer"
+    objective = next((_OF_OBJECTIVE[name] for name in missing if name in _OF_OBJECTIVE), None)
+    if objective is not None:
+        return project.command("train", "--objective", objective)
     if record.external:
         return project.command("score", "--from", "OUTPUTS.parquet")
     if "triplet_embeddings" in missing:
         return project.command("train", "--embedding", "triplet")
     if "mc_probabilities" in missing:
-        return project.command("score", "--mc-samples", "20")
+        without = f"{project.command('train')}: the network of --objective ccl has no dropout"
+        return without if record.objective == "ccl" else project.command("score", "--mc-samples", "20")
     return project.command("score", "--probabilities", "all")
 
 

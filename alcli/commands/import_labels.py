@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from alcli.commands import _output
 from alcli.commands._call import Call, DryRun
+from alcli.errors import UsageError
 
 if TYPE_CHECKING:
     from alcli.labelling import ImportReport
@@ -39,15 +43,44 @@ def import_labels(
         Literal["error", "keep", "replace"], typer.Option(help="Where a person gave another label before.")
     ] = "error",
     resolve: Annotated[
-        Literal["error", "majority", "latest"], typer.Option(help="Where annotators disagree.")
+        Literal["error", "majority", "latest", "crowdlab"],
+        typer.Option(help="Where annotators disagree; crowdlab weighs them and the newest model."),
     ] = "error",
     annotator: Annotated[str | None, typer.Option(help="Who answered the rows that name nobody.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write every problem here, .csv or .jsonl.")] = None,
+    check: Annotated[
+        Literal["confident-learning", "rad", "rad-voting", "rad-active", "rad-slim"] | None,
+        typer.Option(help="Judge the labels before they are taken, by models that have not seen them."),
+    ] = None,
+    max_error: Annotated[
+        str | None,
+        typer.Option(metavar="P%", help="With --check: refuse the file if more than this share is wrong."),
+    ] = None,
+    quality_report: Annotated[
+        Path | None, typer.Option(help="With --check: write what was found here, as JSON.")
+    ] = None,
+    relabel_list: Annotated[
+        Path | None, typer.Option(help="With --check: write the images to label again here.")
+    ] = None,
+    oracle_budget: Annotated[
+        int | None, typer.Option(min=0, metavar="M", help="With --check: ask about M labels at most.")
+    ] = None,
+    drop_suspects: Annotated[
+        bool, typer.Option("--drop-suspects", help="With --check: leave out the labels that are in doubt.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Take the labels back: all rows of the file, or none."""
     from alcli import labelling
 
+    asked: dict[str, Any] = {
+        "budget": oracle_budget,
+        "max_error": max_error,
+        "drop_suspects": drop_suspects,
+        "report": quality_report,
+        "relabel_list": relabel_list,
+    }
+    _check_asked(call, check, asked)
     done = labelling.import_labels(
         call.project,
         labels,
@@ -57,10 +90,45 @@ def import_labels(
         kind=format_,
         encoding=encoding,
         report=report,
+        check=labelling.Check(check, **asked) if check else None,
         dry_run=dry_run,
     )
     call.say(_told(done, dry_run=dry_run))
-    call.result(file=str(labels), dry_run=dry_run, **vars(done))
+    for line in (
+        *([done.consensus] if done.consensus else ()),
+        *(done.quality.told() if done.quality else _agreement(done)),
+    ):
+        call.say(line)
+    call.result(
+        file=str(labels),
+        dry_run=dry_run,
+        **{
+            **vars(done),
+            "gold": [dataclasses.asdict(found) for found in done.gold],
+            "quality": done.quality.to_dict() if done.quality else None,
+        },
+    )
+
+
+def _check_asked(call: Call, check: str | None, asked: dict[str, Any]) -> None:
+    """Refuse options of a check where there is none, and files that would take the place of alcli's own."""
+    names = {"budget": "--oracle-budget", "report": "--quality-report"}
+    for name, value in asked.items():
+        option = names.get(name, f"--{name.replace('_', '-')}")
+        if not check and value is not None and value is not False:
+            raise UsageError(
+                f"{option} goes with --check METHOD", hint=f"--check confident-learning {option} …"
+            )
+        if isinstance(value, Path):
+            _output.check(call, value, option=option)
+
+
+def _agreement(done: ImportReport) -> Iterator[str]:
+    """Say how often each annotator gave the label of gold rows that was known."""
+    for found in done.gold:
+        name = found.annotator or "nobody in particular"
+        share = f"{found.share:.1%}, 95 % interval {found.low:.1%} to {found.high:.1%}"
+        yield f"gold rows: {name} gave the known label {found.right} of {found.n} times: {share}"
 
 
 def _told(done: ImportReport, *, dry_run: bool) -> str:

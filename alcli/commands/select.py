@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from alcli.commands import _output
 from alcli.commands._call import Call, Device, DryRun, Seed, Workers
-from alcli.errors import UsageError
 
 if TYPE_CHECKING:
     from alcli.selection import Explanation, SelectionReport
-
-_STDOUT = Path("-")
 
 
 def select(
@@ -62,6 +59,13 @@ def select(
         typer.Option(metavar="P%", help="This share is drawn at random, to estimate accuracy without bias."),
     ] = "0%",
     blind: Annotated[bool, typer.Option("--blind", help="Leave the model's guesses out.")] = False,
+    gold: Annotated[
+        str,
+        typer.Option(metavar="P%", help="Send this share besides of images whose label is known, as a test."),
+    ] = "0%",
+    relabel: Annotated[
+        bool, typer.Option("--relabel", help="Rank labelled images too, for another label (activelab).")
+    ] = False,
     add: Annotated[bool, typer.Option("--add", help="Select a further batch while a round is open.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Withdraw what is out and select anew.")] = False,
     output: Annotated[
@@ -88,12 +92,12 @@ def select(
     if list_:
         _show_strategies(call)
         return
-    from alcli import exporters, selection
+    from alcli import exporters, parameters, selection
     from alcli.request import Request
 
-    _check_output(call, output)
-    written_as = exporters.format_of(None if output in (None, _STDOUT) else output, format_)
-    options = _options(option or [])
+    _output.check(call, output, example="selection.csv")
+    written_as = exporters.format_of(None if output in (None, _output.STDOUT) else output, format_)
+    options = parameters.pairs(option or [], hint="alcli select --list shows each strategy's own")
     request = Request(
         strategy=strategy,
         k=k,
@@ -109,27 +113,29 @@ def select(
         candidates=candidates,
         audit=audit,
         blind=blind,
+        gold=gold,
+        relabel=relabel,
     )
     settings = selection.Settings(add, replace, csv_safe, dry_run, device, workers)
     if explain is not None:
         _show_explanation(call, selection.explain(call.project, request, explain, settings=settings))
         return
     report = selection.select(call.project, request, settings=settings, progress=call.progress)
-    _speak(call, report, dry_run=dry_run)
-    if output == _STDOUT:
-        exporters.write(report.table, sys.stdout.buffer, written_as, csv_safe=csv_safe)
-        sys.stdout.buffer.flush()  # a closed pipe is found out here, not when the program ends
-    elif output and not dry_run:
-        exporters.save(report.table, output, written_as, csv_safe=csv_safe)
+    _speak(call, report, relabel=relabel, dry_run=dry_run)
+    if output == _output.STDOUT or (output and not dry_run):
+        _output.deliver(report.table, output, written_as, csv_safe=csv_safe)
     elif not (output or dry_run or call.json):
         typer.echo(report.path)
 
 
-def _speak(call: Call, report: SelectionReport, *, dry_run: bool) -> None:
+def _speak(call: Call, report: SelectionReport, *, relabel: bool, dry_run: bool) -> None:
     """Say what was selected."""
     order = f", most {report.order} first" if report.order else ""
     audit = f", {report.audit} of them drawn at random for the audit" if report.audit else ""
-    what = f"{report.images} of {report.queryable} queryable images by {report.strategy}{order}{audit}"
+    again = f", {report.again} of them to be labelled again" if report.again else ""
+    gold = f", and {report.gold} gold rows at random ranks" if report.gold else ""
+    of = f"{report.queryable} {'images' if relabel else 'queryable images'}"
+    what = f"{report.images} of {of} by {report.strategy}{order}{audit}{again}{gold}"
     withdrawn = f"; {report.withdrawn} images that were out are withdrawn" if report.withdrawn else ""
     if report.because:
         call.say(f"auto chose {report.strategy}: {report.because}")
@@ -139,6 +145,9 @@ def _speak(call: Call, report: SelectionReport, *, dry_run: bool) -> None:
         call.say(f"round {report.round}{' would be' if dry_run else ''}: {what}{withdrawn}")
     if report.stepped_back:
         call.say(f"{report.stepped_back} images were passed over as duplicates of others")
+    if report.expired:
+        would = "would go" if dry_run else "went"
+        call.say(f"{report.expired} pseudo-labels of CEAL {would} back to the pool: they last one round")
     for note in report.approximations:
         call.say(f"approximation: {note}")
     summary = {field.name: getattr(report, field.name) for field in dataclasses.fields(report)}
@@ -161,38 +170,6 @@ def _show_explanation(call: Call, found: Explanation) -> None:
         if other:
             lines.append(f"nearest {what} image: {other.file_name}, distance {other.distance:.4g}")
     typer.echo("\n".join(lines))
-
-
-def _check_output(call: Call, output: Path | None) -> None:
-    """Refuse an output that would mix with the summary, or take the place of alcli's own files."""
-    if output is None:
-        return
-    if output == _STDOUT:
-        if call.json:
-            raise UsageError(
-                "--json and --output - both write to standard output", hint="--output FILE --json"
-            )
-        return
-    place = output.resolve()
-    if output.is_dir():
-        raise UsageError(f"--output {output} is a folder", hint=f"--output {output / 'selection.csv'}")
-    if place == call.project.manifest.resolve() or place.is_relative_to(call.project.home.resolve()):
-        raise UsageError(f"--output {output} is one of alcli's own files", hint="choose another place")
-
-
-def _options(given: list[str]) -> dict[str, str]:
-    """Read `key=value` pairs."""
-    options: dict[str, str] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not name or not equals:
-            raise UsageError(
-                f"--option {text} is not KEY=VALUE", hint="alcli select --list shows each strategy's own"
-            )
-        if name in options:
-            raise UsageError(f"--option {name} is given twice")
-        options[name] = value
-    return options
 
 
 def _show_strategies(call: Call) -> None:

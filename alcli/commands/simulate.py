@@ -26,7 +26,7 @@ def simulate(
     *,
     method: Annotated[
         list[str] | None,
-        typer.Option("--method", "-m", help="STRATEGY[:KEY=VALUE,…][+RULE[:KEY=VALUE,…]]; repeatable."),
+        typer.Option("--method", "-m", help="STRATEGY[:KEY=VALUE,…][+PART[:KEY=VALUE,…]]…; repeatable."),
     ] = None,
     initial: Annotated[int, typer.Option(metavar="N", help="First labels, drawn at random.")] = 100,
     initial_per_class: Annotated[
@@ -58,6 +58,15 @@ def simulate(
     pool_size: Annotated[
         int | None, typer.Option(metavar="N", help="Draw a pool of so many images for each seed.")
     ] = None,
+    label_noise: Annotated[
+        str | None, typer.Option(metavar="P%", help="People are wrong this often; test labels stay right.")
+    ] = None,
+    noise_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="uniform|rad|permutation|FILE", help="How they are wrong; FILE: a confusion matrix, CSV."
+        ),
+    ] = None,
     reference: Annotated[
         bool, typer.Option("--reference", help="Train on all labels too: what could be reached.")
     ] = False,
@@ -79,6 +88,7 @@ def simulate(
     call.project.require_manifest()
     from alcli import simulation, training, verdict
     from alcli.simulation.drawing import Drawing
+    from alcli.simulation.noise import Noise
 
     column = metric.replace("-", "_")
     if column not in verdict.METRICS:
@@ -109,6 +119,7 @@ def simulate(
         test_fraction=test_fraction,
         pool_size=pool_size,
         mc_samples=mc_samples,
+        noise=Noise.parse(label_noise, noise_model),
     )
     report = simulation.simulate(
         call.project,

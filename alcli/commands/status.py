@@ -48,6 +48,16 @@ def _model(about: dict[str, Any] | None) -> Iterator[str]:
     accuracy = about.get("metrics", {}).get("val_accuracy")
     said = "" if accuracy is None else f"validation accuracy {accuracy:.1%}"
     yield _line("model", about["id"], about.get("architecture", about["kind"]), said)
+    yield from _clusters(about.get("metrics", {}))
+
+
+def _clusters(metrics: dict[str, Any]) -> Iterator[str]:
+    """Say how well the clusters of `train --objective ccl` agree with classes; by labels not learned from if known."""
+    split = next((name for name in ("val", "train") if f"{name}_cluster_nmi" in metrics), None)
+    if split is not None:
+        accuracy, nmi, ari = (metrics[f"{split}_cluster_{name}"] for name in ("accuracy", "nmi", "ari"))
+        source = {"val": "by validation labels", "train": "by the labels learned from"}[split]
+        yield _line("clusters", f"ACC {accuracy:.1%}", f"NMI {nmi:.3f}", f"ARI {ari:.3f}", source)
 
 
 def _rounds(counts: Counts) -> Iterator[str]:

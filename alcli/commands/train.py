@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,7 +17,8 @@ def train(
     call: Call,
     *,
     model: Annotated[
-        str | None, typer.Option(help="lenet, lenet5 or any model of timm; lenet up to 64 px, else resnet18.")
+        str | None,
+        typer.Option(help="lenet, lenet5, mlp or any model of timm; lenet up to 64 px, else resnet18."),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Weights to start from, .safetensors or .pth.")
@@ -55,6 +56,42 @@ def train(
     use_pseudo_labels: Annotated[
         bool, typer.Option("--use-pseudo-labels", help="Learn from those too.")
     ] = False,
+    refine_pseudo: Annotated[
+        Literal["mean", "vote", "last"] | None,
+        typer.Option(help="Replace pseudo-labels by what the network predicted in the last epochs."),
+    ] = None,
+    objective: Annotated[str, typer.Option(help="classifier, ccl or vaal.")] = "classifier",
+    loss: Annotated[
+        str,
+        typer.Option(
+            help="cross-entropy, bootstrap-soft, bootstrap-hard or bootstrap-reconstruction; "
+            "the latter three for noisy labels."
+        ),
+    ] = "cross-entropy",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", "-O", metavar="KEY=VALUE", help="Of the loss, the objective, …; repeatable."
+        ),
+    ] = None,
+    label_smoothing: Annotated[
+        float, typer.Option(metavar="SHARE", help="Of each label, spread over all classes.")
+    ] = 0.0,
+    warm_up_epochs: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of plain cross-entropy first; 2 for bootstrapping, 5 for --refine-pseudo."),
+    ] = None,
+    co_teaching: Annotated[
+        bool,
+        typer.Option("--co-teaching", help="Two networks, each picks what the other learns from."),
+    ] = False,
+    noise_rate: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE|auto", help="--co-teaching: share of wrong labels; auto estimates it."),
+    ] = None,
+    mixup: Annotated[
+        float, typer.Option(metavar="ALPHA", help="Learn from mixtures of two images each; 0: off.")
+    ] = 0.0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed run stopped.")] = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -64,7 +101,7 @@ def train(
 ) -> None:
     """Fit a classifier and a triplet embedding to the labelled images."""
     call.project.require_manifest()
-    from alcli import training
+    from alcli import parameters, training
 
     options = training.Options(
         model=model,
@@ -85,6 +122,15 @@ def train(
         use_pseudo_labels=use_pseudo_labels,
         class_weights=class_weights,
         augment=augment,
+        refine_pseudo=refine_pseudo,
+        objective=objective,
+        loss=loss,
+        parameters=parameters.pairs(option or []),
+        label_smoothing=label_smoothing,
+        warm_up_epochs=warm_up_epochs,
+        co_teaching=co_teaching,
+        noise_rate=noise_rate,
+        mixup=mixup,
         seed=seed,
     )
     report = training.train(

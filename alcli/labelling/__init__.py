@@ -12,40 +12,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import ledger
+from alcli import ledger, votebook
 from alcli import manifest as manifests
+from alcli.gold import Agreement
 from alcli.labelling import answers as returned
-from alcli.labelling import matching, merging, votes
+from alcli.labelling import checking, matching
 from alcli.labelling import problems as reports
 from alcli.labelling.answers import Answers
-from alcli.labelling.merging import Merge, OnConflict
+from alcli.labelling.checking import Check, Quality
+from alcli.labelling.deciding import DEFAULTS, Found, Rules, decide
+from alcli.labelling.merging import OnConflict
 from alcli.labelling.problems import Problem
-from alcli.labelling.votes import Resolve, Verdicts
+from alcli.labelling.votes import Resolve
 from alcli.manifest import Manifest
 from alcli.project import Project
 
-__all__ = ["ImportReport", "OnConflict", "Resolve", "Rules", "import_labels"]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How a labels file is understood.
-
-    Attributes:
-        prefixes: `OLD` or `OLD=NEW`: what to take off paths, and what to put in its place.
-        basename: Also match by bare file name, where only one image has it.
-        new_classes: Unknown labels become classes, after those there are.
-        on_conflict: What to do where a person gave another label before.
-        resolve: What counts where annotators disagree.
-        annotator: Who answered the rows that name nobody.
-    """
-
-    prefixes: Sequence[str] = ()
-    basename: bool = False
-    new_classes: bool = False
-    on_conflict: OnConflict = "error"
-    resolve: Resolve = "error"
-    annotator: str | None = None
+__all__ = ["Check", "ImportReport", "OnConflict", "Resolve", "Rules", "import_labels"]
 
 
 @dataclass(frozen=True)
@@ -63,10 +45,14 @@ class ImportReport:
         skipped: Declined by a person, and `skipped` from now on.
         unsent: Of those labelled, never sent out for labelling.
         held_out: Of those labelled, in the val or test split.
-        by_round: Of those labelled, how many came back of each round.
+        by_round: Of those answered, how many came back of each round.
         still_out: How many of each round are still out.
         new_classes: Classes that the file added.
-        changed: Whether the manifest was changed, or in a dry run would be.
+        votes: Answers of named annotators that were not on record yet.
+        gold: Of the answers to gold rows, how often each annotator gave the label that was known.
+        consensus: How annotators who disagree were weighed, in words; None where they were not.
+        quality: What the judges say of the labels; None where they were not asked.
+        changed: Whether the manifest or the record was changed, or in a dry run would be.
     """
 
     rows: int
@@ -82,6 +68,10 @@ class ImportReport:
     by_round: dict[int, int]
     still_out: dict[int, int]
     new_classes: tuple[str, ...]
+    votes: int
+    gold: tuple[Agreement, ...]
+    consensus: str | None
+    quality: Quality | None
     changed: bool
 
 
@@ -89,10 +79,11 @@ def import_labels(
     project: Project,
     path: Path,
     *,
-    rules: Rules = Rules(),
+    rules: Rules = DEFAULTS,
     kind: str | None = None,
     encoding: str | None = None,
     report: Path | None = None,
+    check: Check | None = None,
     dry_run: bool = False,
 ) -> ImportReport:
     """Take the labels of a file into the manifest: all of them, or none.
@@ -104,11 +95,13 @@ def import_labels(
         kind: `csv`, `tsv`, `jsonl` or `parquet`; None goes by the content and the extension.
         encoding: Of text files; None is UTF-8.
         report: Where to write every problem, as CSV or JSONL.
+        check: How to judge the labels before they are taken; None takes them unjudged.
         dry_run: Check, count, and leave the manifest as it is.
 
     Raises:
-        StepMissing: There is no manifest.
-        InputRejected: The file cannot be read, or a row of it cannot be taken; all of them are named.
+        StepMissing: There is no manifest; or the labels are to be judged and there is no model or no signals.
+        InputRejected: The file cannot be read, or a row of it cannot be taken; all of them are named. Or too many
+            of the labels are wrong.
         UsageError: A prefix or the report's name is wrong.
     """
     project.require_manifest()
@@ -118,67 +111,63 @@ def import_labels(
     answers = _signed(returned.read(path, kind=kind, encoding=encoding), rules.annotator)
     with contextlib.nullcontext() if dry_run else ledger.writing(project, "import-labels"):
         before = manifests.read(project.manifest)
-        verdicts, outcome, problems = _check(before, answers, rules, prefixes, project.pool)
+        found = decide(project, before, answers, rules, prefixes)
         if report:
-            reports.write_report(report, problems)
-        if problems:
-            hint = _hint(project, path, problems)
-            raise reports.rejection(path, problems, rows=len(answers), unit=answers.unit, hint=hint)
-        done = _report(before, answers, verdicts, outcome)
+            reports.write_report(report, found.problems)
+        if found.problems:
+            hint = _hint(project, path, found.problems)
+            raise reports.rejection(path, found.problems, rows=len(answers), unit=answers.unit, hint=hint)
+        quality = None
+        if check and (len(found.verdicts.rows) or len(found.planted.rows)):
+            found, quality = _judged(project, before, found, check)
+            checking.finish(quality, check, path)
+        done = _report(before, answers, found, quality)
         if done.changed and not dry_run:
-            facts = {
-                name: value for name, value in vars(done).items() if value and name not in _NOT_JOURNALLED
-            }
-            ledger.commit(project, outcome.manifest, command="import-labels", file=str(path), **facts)
+            _commit(project, path, found, done)
     return done
 
 
-_NOT_JOURNALLED = ("changed", "still_out", "unsent", "held_out")
+def _judged(project: Project, before: Manifest, found: Found, check: Check) -> tuple[Found, Quality]:
+    """Return what is left of a delivery once it is judged, and what the judges say."""
+    agreement = found.planted.agreement(found.answers)
+    outcome, quality = checking.judge(
+        project, before, found.outcome, found.verdicts.rows, agreement=agreement, check=check
+    )
+    return replace(found, outcome=outcome), quality
+
+
+def _commit(project: Project, path: Path, found: Found, done: ImportReport) -> None:
+    """Write down who said what, then the labels; what is written first counts only once these are there."""
+    facts = {name: value for name, value in vars(done).items() if value and name not in _NOT_JOURNALLED}
+    if done.quality:
+        facts |= {"check": done.quality.method, "error_rate": done.quality.errors.overall.rate}
+    changed = found.outcome.manifest
+    if any(len(rows) for rows, _ in found.added.values()):
+        changed = votebook.write(project, changed, found.added)
+    ledger.commit(project, changed, command="import-labels", file=str(path), **facts)
+
+
+_NOT_JOURNALLED = ("changed", "still_out", "unsent", "held_out", "gold", "quality")
 # What to try where most problems are of one kind.
 _REMEDIES = {
     "unknown class": "--new-classes",
     "conflict": "--on-conflict=keep",
     "disagreement": "--resolve=majority",
+    "unknown annotator": "--annotator=NAME",
 }
 _PATHS = "paths are relative to the pool, with / between folders; --strip-prefix OLD=NEW rewrites others"
-
-
-def _check(
-    before: Manifest, answers: Answers, rules: Rules, prefixes: matching.Prefixes, pool: Path
-) -> tuple[Verdicts, Merge, list[Problem]]:
-    """Work out what the file says and what it would change, and everything that is wrong with it."""
-    rows, problems = matching.match(answers, before, pool=pool, prefixes=prefixes, basename=rules.basename)
-    codes, classes, unknown = merging.classify(answers, before.classes, new_classes=rules.new_classes)
-    rows = np.where((answers.labels < 0) | (codes[answers.labels] >= 0), rows, -1)
-    verdicts, disputes = votes.settle(answers, rows, resolve=rules.resolve)
-    outcome, conflicts = merging.merge(
-        replace(before, classes=classes),
-        verdicts,
-        codes[verdicts.labels],
-        on_conflict=rules.on_conflict,
-        source=f"import:{answers.kind}",
-    )
-    clashes = [
-        Problem(
-            int(verdicts.lines[at]),
-            before.strings("file_name", verdicts.rows[[at]])[0] or "",
-            "conflict",
-            text,
-        )
-        for at, text in conflicts
-    ]
-    return verdicts, outcome, [*problems, *unknown, *disputes, *clashes]
 
 
 def _signed(answers: Answers, annotator: str | None) -> Answers:
     """Return the answers with a name put to those that have none."""
     if not annotator:
         return answers
-    code = len(answers.annotator_names)
+    names = list(dict.fromkeys([*answers.annotator_names, annotator]))
+    code = np.int32(names.index(annotator))
     return replace(
         answers,
-        annotators=np.where(answers.annotators < 0, np.int32(code), answers.annotators),
-        annotator_names=[*answers.annotator_names, annotator],
+        annotators=np.where(answers.annotators < 0, code, answers.annotators),
+        annotator_names=names,
     )
 
 
@@ -192,12 +181,14 @@ def _hint(project: Project, path: Path, problems: Sequence[Problem]) -> str | No
     return None
 
 
-def _report(before: Manifest, answers: Answers, verdicts: Verdicts, outcome: Merge) -> ImportReport:
+def _report(before: Manifest, answers: Answers, found: Found, quality: Quality | None) -> ImportReport:
+    verdicts, outcome = found.verdicts, found.outcome
     taken = np.concatenate([outcome.fresh, outcome.replaced])
     added = outcome.manifest.classes[len(before.classes) :]
+    golden = np.unique(found.planted.rows)
     return ImportReport(
         rows=len(answers),
-        images=len(verdicts.rows) + len(verdicts.declined) + verdicts.unanswered,
+        images=len(verdicts.rows) + len(verdicts.declined) + verdicts.unanswered + len(golden),
         labelled=len(outcome.fresh),
         replaced=len(outcome.replaced),
         kept=len(outcome.kept),
@@ -206,10 +197,16 @@ def _report(before: Manifest, answers: Answers, verdicts: Verdicts, outcome: Mer
         skipped=len(outcome.skipped),
         unsent=int((~before.out[outcome.fresh]).sum()),
         held_out=int((~before.equals("split", "train")[taken]).sum()),
-        by_round=_by_round(before, taken),
+        by_round=_by_round(before, np.concatenate([verdicts.rows, golden])),
         still_out=_by_round(outcome.manifest, np.arange(len(before))),
         new_classes=added,
-        changed=outcome.changes,
+        votes=len(found.added[votebook.VOTES][0]),
+        gold=tuple(found.planted.agreement(found.answers)),
+        consensus=found.consensus,
+        quality=quality,
+        changed=outcome.changes
+        or any(len(rows) for rows, _ in found.added.values())
+        or (quality is not None and quality.changed),
     )
 
 

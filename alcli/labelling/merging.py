@@ -20,7 +20,7 @@ _NEAR_MATCHES = 50  # distinct unknown classes for which near ones are looked up
 
 
 def classify(
-    answers: Answers, classes: Sequence[str], *, new_classes: bool
+    answers: Answers, classes: Sequence[str], *, new_classes: bool, gold: NDArray[np.int64]
 ) -> tuple[NDArray[np.int32], tuple[str, ...], list[Problem]]:
     """Find the class of every label name.
 
@@ -28,6 +28,7 @@ def classify(
         answers: r rows of a labels file.
         classes: The pool's classes, in model order.
         new_classes: Whether other names become classes, after those there are, in alphabetical order.
+        gold: Rows that answer gold rows: these make no new class.
 
     Returns:
         For each of the file's label names the code of its class, -1 if unknown; all classes; and a problem
@@ -38,8 +39,10 @@ def classify(
     used = set(answers.labels[~answers.skipped].tolist())
     unknown = [name for code, name in enumerate(given) if code in used and name not in known]
     if new_classes:
-        known.update({name: len(classes) + at for at, name in enumerate(sorted(unknown))})
-        classes, unknown = [*classes, *sorted(unknown)], []
+        kept = np.delete(answers.labels, gold)[~np.delete(answers.skipped, gold)]
+        added = sorted({given[code] for code in kept.tolist() if code >= 0} - set(known))
+        known.update({name: len(classes) + at for at, name in enumerate(added)})
+        classes, unknown = [*classes, *added], [name for name in unknown if name not in added]
     codes = np.array([known.get(name, -1) for name in given] or [-1], np.int32)
     messages = {name: _unknown(name, list(known), look=at < _NEAR_MATCHES) for at, name in enumerate(unknown)}
     bad = np.flatnonzero((answers.labels >= 0) & ~answers.skipped & (codes[answers.labels] < 0))
@@ -70,7 +73,7 @@ class Merge:
         kept: Rows whose label is another and stayed.
         unchanged: Rows that had this label already.
         skipped: Rows that are now `skipped`.
-        returned: Rows that were out and are back, whatever the answer.
+        returned: Rows that were out and are back, whatever the answer; gold rows among them.
     """
 
     manifest: Manifest
@@ -88,31 +91,38 @@ class Merge:
 
 
 def merge(
-    manifest: Manifest, verdicts: Verdicts, codes: NDArray[np.int32], *, on_conflict: OnConflict, source: str
+    manifest: Manifest, verdicts: Verdicts, gold: NDArray[np.int64], *, on_conflict: OnConflict, source: str
 ) -> tuple[Merge, list[tuple[int, str]]]:
     """Put answers into the manifest.
 
     Args:
-        manifest: It already has every class that `codes` speaks of.
-        verdicts: One answer per image.
-        codes: (i,) the class of each answer.
-        on_conflict: What to do where a person gave another label before.
+        manifest: It already has every class that the verdicts speak of.
+        verdicts: One answer per image; labels are class codes.
+        gold: Rows of the manifest that were answered as gold rows: they are back, and nothing else.
+        on_conflict: What to do where a person gave another label before. Images that were sent out to be labelled
+            again take what their votes came to, whatever this says.
         source: For `label_source`.
 
     Returns:
         The outcome, and for each conflict, if these are errors, its position in `verdicts` and a description.
     """
-    rows, before = verdicts.rows, manifest.label_codes[verdicts.rows]
+    rows, codes = verdicts.rows, verdicts.labels
     labelled = manifest.labelled[rows]
-    differs = labelled & (before != codes)
-    conflicts = _conflicts(manifest, rows, np.flatnonzero(differs), codes) if on_conflict == "error" else []
-    writes = ~labelled | (differs & (on_conflict == "replace"))
-    touched = np.concatenate([rows, verdicts.declined])
+    differs = labelled & (manifest.label_codes[rows] != codes)
+    again = verdicts.voted & manifest.out[rows]
+    clashes = np.flatnonzero(differs & ~again)
+    conflicts = _conflicts(manifest, rows, clashes, codes) if on_conflict == "error" else []
+    writes = ~labelled | (differs & (again | (on_conflict == "replace")))
+    touched = np.concatenate([rows, verdicts.declined, gold])
     returned = touched[manifest.out[touched]]
     declined = verdicts.declined[
         manifest.equals("status", "ok")[verdicts.declined] & ~manifest.labelled[verdicts.declined]
     ]
-    merged = _labelled(manifest, verdicts, codes, np.flatnonzero(writes), source)
+    merged = _labelled(manifest, verdicts, np.flatnonzero(writes), source)
+    confirmed = labelled & ~differs & verdicts.voted
+    merged = merged.assign(
+        rows[confirmed], annotator=verdicts.annotators[confirmed], agreement=verdicts.agreement[confirmed]
+    )
     merged = merged.assign(declined, status="skipped", problem="a person declined to label it")
     merged = merged.assign(returned, queried_round=None)
     outcome = Merge(
@@ -127,16 +137,14 @@ def merge(
     return outcome, conflicts
 
 
-def _labelled(
-    manifest: Manifest, verdicts: Verdicts, codes: NDArray[np.int32], at: NDArray[np.int64], source: str
-) -> Manifest:
+def _labelled(manifest: Manifest, verdicts: Verdicts, at: NDArray[np.int64], source: str) -> Manifest:
     """Return the manifest with the labels of the verdicts `at`; what a model had said there goes."""
     rows = verdicts.rows[at]
     sent = manifest.table["queried_round"].fill_null(-1).to_numpy()[rows]
     declined_before = rows[manifest.equals("status", "skipped")[rows]]
     return manifest.assign(
         rows,
-        label=np.array([*manifest.classes, None], object)[codes[at]],
+        label=np.array([*manifest.classes, None], object)[verdicts.labels[at]],
         label_source=source,
         label_round=np.where(sent < 0, manifest.round, sent),
         annotator=verdicts.annotators[at],

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli.labelling.answers import NAT, Answers
+from alcli.labelling.answers import NAT
+from alcli.labelling.earlier import Ballots
 from alcli.labelling.problems import Problem
 
-Resolve = Literal["error", "majority", "latest"]
+Resolve = Literal["error", "majority", "latest", "crowdlab"]
+Weigh = Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.int64]]
+"""Takes (i,) rows of the manifest and (i, m) class codes by annotator; returns (i,) class codes."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,12 @@ class Verdicts:
 
     Attributes:
         rows: (i,) rows of the manifest, each once.
-        labels: (i,) codes into the file's label names.
+        labels: (i,) codes into the label names.
         lines: (i,) the line of the file that says so, the first one of several.
         annotators: (i,) who gave this label, joined by commas; None where nobody is named.
         times: (i,) when the last of them did, in UTC; NaT where unknown.
         agreement: (i,) share of the annotators who gave this label; None where there was only one.
+        voted: (i,) whether votes on record before took part.
         declined: Rows of the manifest that a person declined to answer and nobody answered.
         unanswered: How many images have an empty label only.
     """
@@ -37,40 +41,51 @@ class Verdicts:
     annotators: NDArray[np.object_]
     times: NDArray[np.datetime64]
     agreement: NDArray[np.object_]
+    voted: NDArray[np.bool_]
     declined: NDArray[np.int64]
     unanswered: int
 
 
-def settle(answers: Answers, rows: NDArray[np.int64], *, resolve: Resolve) -> tuple[Verdicts, list[Problem]]:
-    """Bring the rows about each image together.
+def settle(
+    ballots: Ballots, *, resolve: Resolve, weigh: Weigh | None = None
+) -> tuple[Verdicts, list[Problem]]:
+    """Bring the rows about each image together, and the votes on record beside them.
 
     A person counts once. Two rows by the same person, or by nobody in particular, are a mistake in the file,
-    not two votes; only `latest` understands the later one as a correction of the earlier.
+    not two votes; only `latest` understands the later one as a correction of the earlier. What a person says in
+    this file takes the place of what the same person said before.
+
+    Where votes on record do not let a label be settled, they bind only if the image was sent out to be labelled
+    again; else the file speaks for itself.
 
     Args:
-        answers: r rows of a labels file.
-        rows: (r,) the image of each, a row of the manifest; negative rows are passed over.
+        ballots: r rows of a labels file and of the record.
         resolve: What counts when people disagree: `error` nothing, `majority` what more people say than say
-            anything else, `latest` what was said last.
+            anything else, `latest` what was said last, `crowdlab` what is likeliest, by people and a model.
+        weigh: For `crowdlab`: what is likeliest.
     """
+    answers, rows = ballots.answers, ballots.rows
     answered = np.flatnonzero((rows >= 0) & (answers.labels >= 0) & ~answers.skipped)
-    answered = answered[np.argsort(rows[answered], kind="stable")]
+    answered = answered[np.argsort(rows[answered], kind="stable")]  # the file's own rows come first
     images, starts, counts = np.unique(rows[answered], return_index=True, return_counts=True)
     chosen = answered[starts]  # the right ones where there is one row an image
     annotators = np.array([None, *answers.annotator_names], object)[answers.annotators[chosen] + 1]
     labels, times = answers.labels[chosen], answers.times[chosen]
     agreement = np.full(len(images), None, object)
-    settled = np.ones(len(images), np.bool_)
+    settled, voted = np.ones(len(images), np.bool_), np.zeros(len(images), np.bool_)
     problems: list[Problem] = []
-    ballots = _Ballots(answers, resolve)
+    count = _Count(ballots, resolve)
+    if resolve == "crowdlab" and weigh is not None:
+        groups = [group.tolist() for group in np.split(answered, starts[1:])] if len(images) else []
+        count.weighed = count.consensus(images, groups, weigh)
     for at in np.flatnonzero(counts > 1).tolist():
         try:
-            verdict = ballots.decide(answered[starts[at] : starts[at] + counts[at]].tolist())
+            verdict = count.decide(answered[starts[at] : starts[at] + counts[at]].tolist())
         except _DisputedError as dispute:
             problems.append(dispute.problem)
             settled[at] = False
         else:
-            labels[at], annotators[at], times[at], agreement[at] = verdict
+            labels[at], annotators[at], times[at], agreement[at], voted[at] = verdict
     silent = np.setdiff1d(rows[rows >= 0], images)
     declined = np.intersect1d(silent, rows[answers.skipped])
     verdicts = Verdicts(
@@ -80,6 +95,7 @@ def settle(answers: Answers, rows: NDArray[np.int64], *, resolve: Resolve) -> tu
         annotators=annotators[settled],
         times=times[settled],
         agreement=agreement[settled],
+        voted=voted[settled],
         declined=declined,
         unanswered=len(silent) - len(declined),
     )
@@ -94,37 +110,80 @@ class _DisputedError(Exception):
         self.problem = problem
 
 
-class _Ballots:
+Verdict = tuple[int, str | None, np.datetime64, float | None, bool]
+
+
+class _Count:
     """Decides what several answers about one image come to; works on lists, which are quicker one by one."""
 
-    def __init__(self, answers: Answers, resolve: Resolve) -> None:
-        self.answers = answers
+    def __init__(self, ballots: Ballots, resolve: Resolve) -> None:
+        self.ballots = ballots
+        self.answers = ballots.answers
         self.resolve = resolve
-        self.labels: list[int] = answers.labels.tolist()
-        self.people: list[int] = answers.annotators.tolist()
-        self.times: list[int] = answers.times.view(np.int64).tolist()  # no time is the smallest number
+        self.labels: list[int] = self.answers.labels.tolist()
+        self.people: list[int] = self.answers.annotators.tolist()
+        self.times: list[int] = self.answers.times.view(np.int64).tolist()  # no time is the smallest number
+        self.weighed: dict[int, int] = {}
 
-    def decide(self, positions: Sequence[int]) -> tuple[int, str | None, np.datetime64, float | None]:
-        """Return the label, who gave it, when the last of them did, and the share of people who did.
+    def decide(self, positions: Sequence[int]) -> Verdict:
+        """Return the label, who gave it, when, the share of people who did, and whether the record took part.
 
         Raises:
             _DisputedError: A row stands twice, or people disagree and `resolve` does not settle it.
         """
-        votes = self._one_each(positions)
+        own = self._own(positions)
+        try:
+            return *self._decided(self._one_each(positions)), len(own) < len(positions)
+        except _DisputedError:
+            if len(own) == len(positions) or self._row(own) in self.ballots.again:
+                raise
+        return *self._decided(self._one_each(own)), False
+
+    def consensus(
+        self, images: NDArray[np.int64], groups: Sequence[Sequence[int]], weigh: Weigh
+    ) -> dict[int, int]:
+        """Return the likeliest label of each image that several people answered, by row of the manifest."""
+        kept = [at for at, group in enumerate(groups) if self._named(group)]
+        if not any(len({self.people[p] for p in groups[at]}) > 1 for at in kept):
+            return {}
+        people = {
+            who: column
+            for column, who in enumerate(sorted({self.people[p] for at in kept for p in groups[at]}))
+        }
+        votes = np.full((len(kept), len(people)), np.nan)
+        for line, at in enumerate(kept):
+            for position in reversed(groups[at]):  # the file's own rows have the last word
+                votes[line, people[self.people[position]]] = self.labels[position]
+        return dict(zip(images[kept].tolist(), weigh(images[kept], votes).tolist(), strict=True))
+
+    def _named(self, positions: Sequence[int]) -> bool:
+        """Return whether every row of the file names who answered."""
+        return all(self.people[at] >= 0 for at in self._own(positions))
+
+    def _own(self, positions: Sequence[int]) -> list[int]:
+        return [at for at in positions if at < self.ballots.own]
+
+    def _row(self, positions: Sequence[int]) -> int:
+        return int(self.ballots.rows[positions[0]])
+
+    def _decided(self, votes: Sequence[int]) -> tuple[int, str | None, np.datetime64, float | None]:
         label = self.labels[votes[0]]
+        if self.resolve == "crowdlab" and len(votes) > 1 and not self._named(votes):
+            raise self._dispute(votes, _NAMELESS, kind="unknown annotator")
         if any(self.labels[at] != label for at in votes):
             label = self._winner(votes)
         given = [at for at in votes if self.labels[at] == label]
         names = sorted(self.answers.annotator_names[self.people[at]] for at in given if self.people[at] >= 0)
-        time = np.datetime64(max(self.times[at] for at in given), "us")
-        return label, ", ".join(names) or None, time, len(given) / len(votes) if len(votes) > 1 else None
+        time = np.datetime64(max((self.times[at] for at in given), default=NAT), "us")
+        share = len(given) / len(votes) if len(votes) > 1 else None
+        return label, ", ".join(names) or None, time, share
 
     def _one_each(self, positions: Sequence[int]) -> list[int]:
         """Return the last word of each person."""
         last: dict[int, int] = {}
         for position in positions:
             before = last.setdefault(self.people[position], position)
-            if before == position:
+            if before == position or position >= self.ballots.own:  # what one said earlier counts no longer
                 continue
             times = self.times[before], self.times[position]
             if self.resolve != "latest" or NAT in times or times[0] == times[1]:
@@ -136,24 +195,30 @@ class _Ballots:
     def _winner(self, votes: Sequence[int]) -> int:
         if self.resolve == "latest":
             return self._latest(votes)
+        if self.resolve == "crowdlab":
+            row = self._row(votes)
+            return self.ballots.standing.get(row, self.weighed[row])
         names = self.answers.label_names
         (label, most), (_, second), *_ = counts = collections.Counter(
             self.labels[at] for at in votes
         ).most_common()
         said = ", ".join(f"{count} {names[code]}" for code, count in counts)
         if self.resolve == "error":
-            raise self._dispute(votes[-1], f"annotators disagree: {said}")
+            raise self._dispute(votes, f"annotators disagree: {said}")
         if most == second:
-            raise self._dispute(votes[-1], f"no majority: {said}")
+            raise self._dispute(votes, f"no majority: {said}")
         return label
 
     def _latest(self, votes: Sequence[int]) -> int:
         times = [self.times[at] for at in votes]
         if NAT in times:
-            raise self._dispute(votes[-1], "annotators disagree, and not every row says when")
+            own = self._own(votes)
+            if len({self.labels[at] for at in own}) == 1:  # a delivery is later than what was on record
+                return self.labels[own[0]]
+            raise self._dispute(votes, "annotators disagree, and not every row says when")
         last = {self.labels[at] for at in votes if self.times[at] == max(times)}
         if len(last) > 1:
-            raise self._dispute(votes[-1], "annotators disagree, and the last ones at the same time")
+            raise self._dispute(votes, "annotators disagree, and the last ones at the same time")
         return last.pop()
 
     def _twice(self, before: int, position: int) -> _DisputedError:
@@ -161,9 +226,15 @@ class _Ballots:
         by = f" by {answers.annotator_names[self.people[before]]}" if self.people[before] >= 0 else ""
         text = f"stands on {answers.unit} {answers.lines[before]} already{by}"
         text += f", as {answers.label_names[self.labels[before]]}"
-        return self._dispute(position, text, kind="duplicate row")
+        return self._dispute([position], text, kind="duplicate row")
 
-    def _dispute(self, position: int, text: str, *, kind: str = "disagreement") -> _DisputedError:
+    def _dispute(self, votes: Sequence[int], text: str, *, kind: str = "disagreement") -> _DisputedError:
+        position = self._own(votes)[-1]
         return _DisputedError(
             Problem(int(self.answers.lines[position]), self.answers.name(position), kind, text)
         )
+
+
+_NAMELESS = (
+    "several people answered and one of them is not named, so that nobody knows what the answer weighs"
+)

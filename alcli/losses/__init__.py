@@ -1,1 +1,1 @@
-"""Training losses, one file each; cross-entropy is torch's own."""
+"""Training losses, one file each; what `train --loss` can name is in `classification`."""

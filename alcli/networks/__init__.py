@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from alcli.networks.autoencoder import SMALLEST_PX as SMALLEST_AUTOENCODED_PX
 from alcli.networks.backbones import (
     SMALLEST_PX,
     check_architecture,
@@ -11,7 +12,9 @@ from alcli.networks.backbones import (
 )
 from alcli.networks.devices import choose_device, choose_precision, to_input
 from alcli.networks.model import (
+    AUTOENCODER,
     EMBEDDINGS,
+    OBJECTIVES,
     Blueprint,
     Classifier,
     Embedder,
@@ -23,7 +26,10 @@ from alcli.networks.model import (
 from alcli.networks.weights import fit_backbone, load, read_weights, save
 
 __all__ = [
+    "AUTOENCODER",
     "EMBEDDINGS",
+    "OBJECTIVES",
+    "SMALLEST_AUTOENCODED_PX",
     "SMALLEST_PX",
     "Blueprint",
     "Classifier",

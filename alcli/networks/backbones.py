@@ -13,9 +13,10 @@ from alcli.errors import UsageError
 from alcli.images.transform import Transform
 from alcli.networks import lenet as _lenet
 from alcli.networks import lenet5 as _lenet5
+from alcli.networks import mlp as _mlp
 
 SMALLEST_PX = 8
-_BUILT_IN = {"lenet": (_lenet.lenet, _lenet), "lenet5": (_lenet5.lenet5, _lenet5)}
+_BUILT_IN = {"lenet": (_lenet.lenet, _lenet), "lenet5": (_lenet5.lenet5, _lenet5), "mlp": (_mlp.mlp, _mlp)}
 
 
 def is_built_in(architecture: str) -> bool:

@@ -1,7 +1,9 @@
 """The model: a backbone with a linear classifier (M1), and an embedding for triplets (M2) if there is one.
 
 The embedding has a backbone of its own, or shares the classifier's: in `joint` training, and where the
-backbone is frozen and only heads are trained on its features.
+backbone is frozen and only heads are trained on its features. Cluster-contrastive learning (`ccl`) has the
+encoder of an autoencoder for a backbone, and a clustering layer where the linear classifier would be;
+variational adversarial learning (`vaal`) puts an autoencoder and a discriminator beside the classifier.
 """
 
 from __future__ import annotations
@@ -9,16 +11,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from alcli.networks import backbones
+from alcli.networks import autoencoder, backbones, variational
+from alcli.networks.clustering import ClusteringLayer
 from alcli.randomness import derive_seed
 
 EMBEDDINGS = ("triplet", "none", "joint")
+OBJECTIVES = ("classifier", "ccl", "vaal")
+AUTOENCODER = "autoencoder"  # the architecture of `ccl`
 
 
 class Outputs(NamedTuple):
@@ -40,7 +45,7 @@ class Blueprint:
     """All that is needed to build a model without its weights.
 
     Attributes:
-        architecture: `lenet`, `lenet5` or a model of timm.
+        architecture: built in or a model of timm.
         classes: c.
         channels: 1 or 3.
         image_size: px.
@@ -48,6 +53,9 @@ class Blueprint:
         embedding_dim: t.
         dropout: Rate before the classifier.
         frozen: The backbone is not trained: one backbone, linear heads on its standardised features.
+        objective: `classifier`, `ccl` or `vaal`.
+        code: Size of the autoencoder's code; 0 where there is no autoencoder.
+        code_width: Channels of the first convolution of `vaal`'s autoencoder.
     """
 
     architecture: str
@@ -58,6 +66,9 @@ class Blueprint:
     embedding_dim: int = 128
     dropout: float = 0.0
     frozen: bool = False
+    objective: str = "classifier"
+    code: int = 0
+    code_width: int = 0
 
 
 class Standardise(nn.Module):
@@ -83,14 +94,17 @@ class Standardise(nn.Module):
 
 
 class Classifier(nn.Module):
-    """A backbone and a linear classifier (M1)."""
+    """A backbone and a linear classifier (M1), or a clustering layer in its place."""
+
+    head: nn.Linear | ClusteringLayer
 
     def __init__(self, backbone: nn.Module, width: int, plan: Blueprint) -> None:
         super().__init__()
         self.backbone = backbone
         self.scale = Standardise(width) if plan.frozen else nn.Identity()
         self.dropout = nn.Dropout(plan.dropout) if plan.dropout else nn.Identity()
-        self.head = nn.Linear(width, plan.classes)
+        layer = ClusteringLayer if plan.objective == "ccl" else nn.Linear
+        self.head = layer(width, plan.classes)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits (b, c) and the embeddings (b, d) of (b, C, H, W) images."""
@@ -126,13 +140,20 @@ class Embedder(nn.Module):
 
 
 class Model(nn.Module):
-    """Classifier and embedder as one."""
+    """Classifier and embedder as one, and the networks that an objective trains beside them."""
 
-    def __init__(self, classifier: Classifier, embedder: Embedder | None, plan: Blueprint) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        embedder: Embedder | None,
+        plan: Blueprint,
+        companions: dict[str, nn.Module] | None = None,
+    ) -> None:
         super().__init__()
         self.classifier = classifier
         self.embedder = embedder
         self.plan = plan
+        self.companions = nn.ModuleDict(companions)
 
     @property
     def frozen(self) -> bool:
@@ -143,6 +164,12 @@ class Model(nn.Module):
     def width(self) -> int:
         """Size d of the backbone's features."""
         return self.classifier.head.in_features
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """The networks by the names under which they are saved."""
+        embedder = {} if self.embedder is None else {"embedder": self.embedder}
+        return {"classifier": self.classifier, **embedder, **self.companions}
 
     def forward(self, images: Tensor) -> Outputs:
         """Return what the model says of (b, C, H, W) images."""
@@ -161,6 +188,12 @@ class Model(nn.Module):
         embedded = None if self.embedder is None else self.embedder.embed(features)
         return Outputs(*self.classifier.classify(features), embedded)
 
+    def discriminate(self, images: Tensor) -> Tensor:
+        """Return the discriminator's (b,) probabilities of "labelled" of (b, C, H, W) images; for `vaal` only."""
+        vae = cast("variational.VariationalAutoencoder", self.companions["autoencoder"])
+        odds: Tensor = self.companions["discriminator"](vae.encode(images)[0])  # (b, 1)
+        return odds[:, 0].float().sigmoid()
+
 
 def build(plan: Blueprint, *, seed: int = 0, pretrained: bool = False) -> Model:
     """Build a model; its first weights follow from the seed alone, and torch's own random state is untouched.
@@ -168,7 +201,8 @@ def build(plan: Blueprint, *, seed: int = 0, pretrained: bool = False) -> Model:
     Raises:
         UsageError: The architecture is unknown, does not take such images, or has no pretrained weights.
     """
-    backbones.check_architecture(plan.architecture)
+    if plan.objective != "ccl":
+        backbones.check_architecture(plan.architecture)
     with _seeded(seed, "classifier"):
         backbone, width = _backbone(plan, pretrained=pretrained)
         classifier = Classifier(backbone, width, plan)
@@ -181,13 +215,31 @@ def build(plan: Blueprint, *, seed: int = 0, pretrained: bool = False) -> Model:
                 else None
             )
             embedder = Embedder(own, width, plan)
-    return Model(classifier, embedder, plan).eval()
+    return Model(classifier, embedder, plan, _companions(plan, seed)).eval()
 
 
 def _backbone(plan: Blueprint, *, pretrained: bool) -> tuple[nn.Module, int]:
+    if plan.objective == "ccl":
+        return autoencoder.encoder(plan.channels, plan.image_size, plan.code), plan.code
     return backbones.build_backbone(
         plan.architecture, channels=plan.channels, image_size=plan.image_size, pretrained=pretrained
     )
+
+
+def _companions(plan: Blueprint, seed: int) -> dict[str, nn.Module]:
+    """Return the networks that the objective trains beside the classifier, by name."""
+    if plan.objective == "ccl":
+        with _seeded(seed, "decoder"):
+            return {"decoder": autoencoder.decoder(plan.channels, plan.image_size, plan.code)}
+    if plan.objective == "vaal":
+        with _seeded(seed, "vaal"):
+            return {
+                "autoencoder": variational.VariationalAutoencoder(
+                    plan.channels, plan.image_size, plan.code, plan.code_width
+                ),
+                "discriminator": variational.discriminator(plan.code),
+            }
+    return {}
 
 
 @contextlib.contextmanager

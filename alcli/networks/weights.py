@@ -15,22 +15,21 @@ from torch import Tensor, nn
 from alcli import files
 from alcli.errors import InputRejected
 from alcli.images.transform import Transform
-from alcli.models import CLASSIFIER, ModelRecord
+from alcli.models import ModelRecord
 from alcli.networks.backbones import classifier_names
 from alcli.networks.model import Blueprint, Model, build
 
-EMBEDDER = "embedder.safetensors"
+_SUFFIX = ".safetensors"
 _SHOWN = 5
 _WRAPPERS = ("state_dict_ema", "state_dict", "model_state_dict", "model", "net")
 
 
 def save(model: Model, folder: Path) -> None:
     """Write a model's weights into `folder`."""
-    for name, network in ((CLASSIFIER, model.classifier), (EMBEDDER, model.embedder)):
-        if network is not None:
-            tensors = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
-            with files.atomic_path(folder / name) as temporary:
-                safetensors.torch.save_file(tensors, temporary)
+    for name, network in model.parts.items():
+        tensors = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+        with files.atomic_path(folder / f"{name}{_SUFFIX}") as temporary:
+            safetensors.torch.save_file(tensors, temporary)
 
 
 def load(record: ModelRecord, device: torch.device) -> Model:
@@ -50,11 +49,14 @@ def load(record: ModelRecord, device: torch.device) -> Model:
         embedding_dim=about["embedding_dim"],
         dropout=about["dropout"],
         frozen=about["frozen"],
+        objective=record.objective,
+        code=about.get("code", 0),
+        code_width=about.get("code_width", 0),
     )
     model = build(plan)
-    for name, network in ((CLASSIFIER, model.classifier), (EMBEDDER, model.embedder)):
-        if network is not None:
-            _fill(network, read_weights(record.folder / name), record.folder / name)
+    for name, network in model.parts.items():
+        path = record.folder / f"{name}{_SUFFIX}"
+        _fill(network, read_weights(path), path)
     return model.to(device).eval()
 
 

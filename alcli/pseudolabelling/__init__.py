@@ -2,7 +2,9 @@
 
 Only the `pseudo_*` columns are written, and only for pool images that nobody labelled and that are not out
 for labelling. Each run takes further images; what an earlier run labelled stays until a person labels the
-image, or until `clear` empties the columns, as CEAL (Wang et al., 2017, arXiv:1701.03551) does each round.
+image, or until `clear` empties the columns. With `decay` the rule is that of CEAL (Wang et al., 2017,
+arXiv:1701.03551): a run chooses anew, by the threshold of the current round, and what it labels goes back to the
+pool when `select` opens the next round (`guesses.at_round`).
 """
 
 from __future__ import annotations
@@ -16,17 +18,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import ledger, models
+from alcli import guesses, ledger, models
 from alcli import manifest as manifests
 from alcli.errors import InputRejected, PoolExhausted, StepMissing
 from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.pseudolabelling import accepting, judging
 from alcli.pseudolabelling.accepting import Precision, Rule
+from alcli.pseudolabelling.decaying import Decay, Step
 from alcli.pseudolabelling.judging import Method
 from alcli.signals import SignalStore
 
-__all__ = ["Method", "Precision", "PseudolabelReport", "Rule", "pseudolabel"]
+__all__ = ["Decay", "Method", "Precision", "PseudolabelReport", "Rule", "Step", "pseudolabel"]
 
 logger = logging.getLogger("alcli")
 
@@ -47,6 +50,7 @@ class PseudolabelReport:
         cleared: Pseudo-labels of earlier runs that were removed.
         total: Pseudo-labels that there are now.
         precision: On the validation split; None where no image of it is labelled.
+        step: Where the schedule of a rule with `decay` stands.
     """
 
     method: str | None
@@ -60,6 +64,7 @@ class PseudolabelReport:
     cleared: int
     total: int
     precision: Precision | None
+    step: Step | None = None
 
 
 def pseudolabel(
@@ -84,23 +89,38 @@ def pseudolabel(
         rule.check()
     with contextlib.nullcontext() if dry_run else ledger.writing(project, "pseudolabel"):
         before = manifests.read(project.manifest)
-        cleared = int(before.filled("pseudo_label").sum()) if clear else 0
-        manifest = before.assign(before.filled("pseudo_label"), **_EMPTY) if cleared else before
-        report = PseudolabelReport(None, None, 0, 0, 0, {}, None, None, cleared, 0, None)
-        if rule:
-            manifest, report = _label(project, manifest, rule, report)
+        step = _step(project, rule, before.round)
+        gone = before.filled("pseudo_label") if clear else guesses.passing(before) & (step is not None)
+        manifest = guesses.removed(before, gone)
+        report = PseudolabelReport(None, None, 0, 0, 0, {}, None, None, int(gone.sum()), 0, None, step)
+        if rule and step and step.ended is not None:
+            report = dataclasses.replace(report, method=rule.method)
+        elif rule:
+            asked = dataclasses.replace(rule, threshold=step.delta) if step else rule
+            manifest, report = _label(project, manifest, asked, report)
         report = dataclasses.replace(report, total=int(manifest.filled("pseudo_label").sum()))
-        if not dry_run and (cleared or report.labelled):
-            ledger.commit(project, manifest, command="pseudolabel", **_facts(rule, report))
+        if not dry_run:
+            _write(project, before, manifest, _facts(rule, report, before.round), step)
     return report
 
 
-_EMPTY: dict[str, Any] = {
-    "pseudo_label": None,
-    "pseudo_confidence": None,
-    "pseudo_method": None,
-    "pseudo_round": None,
-}
+def _step(project: Project, rule: Rule | None, round_: int) -> Step | None:
+    """Return where the rule's schedule stands; None where it has none."""
+    schedule = rule.schedule if rule else None
+    return Step.of(schedule, ledger.standing(project), round_) if schedule else None
+
+
+def _write(
+    project: Project, before: Manifest, after: Manifest, facts: dict[str, Any], step: Step | None
+) -> None:
+    """Commit what changed; that a schedule was followed is written down in any case, its rounds count."""
+    if not all(after.table[name].equals(before.table[name]) for name in _WRITTEN):
+        ledger.commit(project, after, command="pseudolabel", **facts)
+    elif step and not step.noted:
+        ledger.note(project, "pseudolabel", **facts)
+
+
+_WRITTEN = ("pseudo_label", "pseudo_confidence", "pseudo_method", "pseudo_round")
 
 
 def _label(
@@ -135,7 +155,7 @@ def _label(
         candidates[taken],
         pseudo_label=names,
         pseudo_confidence=judged.confidence[taken],
-        pseudo_method=rule.method,
+        pseudo_method=rule.written,
         pseudo_round=manifest.round,
     )
     counts = np.bincount(judged.labels[taken], minlength=len(manifest.classes)).tolist()
@@ -208,7 +228,7 @@ def _check_precision(project: Project, rule: Rule, precision: Precision | None) 
         )
 
 
-def _facts(rule: Rule | None, report: PseudolabelReport) -> dict[str, Any]:
+def _facts(rule: Rule | None, report: PseudolabelReport, round_: int) -> dict[str, Any]:
     """Return what the journal keeps."""
     said = (
         {name: value for name, value in dataclasses.asdict(rule).items() if value is not None} if rule else {}
@@ -216,4 +236,6 @@ def _facts(rule: Rule | None, report: PseudolabelReport) -> dict[str, Any]:
     facts = {**said, "model": report.model, "labelled": report.labelled, "cleared": report.cleared}
     if report.precision:
         facts["precision"] = report.precision.value
+    if report.step:
+        facts |= {"round": round_, "t": report.step.t, "delta": report.step.delta}
     return facts

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alcli import ranking, rounds
 from alcli.errors import UsageError
+from alcli.guesses import PASSING
+from alcli.pseudolabelling.decaying import Decay, Schedule
 from alcli.pseudolabelling.judging import DECIMALS, Judgements, Method
 from alcli.quotas import occurrence
 
@@ -24,11 +28,14 @@ class Rule:
             units, is at least the threshold (Sundriyal et al., 2021, doi:10.1609/aaai.v35i18.17948).
         k: How many images, at least 1.
         threshold: In the method's own unit.
-        per_class: At most this many of each predicted class.
+        per_class: At most this many of each predicted class, the surest first.
         max_distance_quantile: Only for `triplet-margin`: leave out images further from their centre than
             this quantile, in [0, 1], of the labelled images' own distances; an outlier far behind a centre
             has a large margin too.
         min_precision: Write nothing if less than this share, in [0, 1], is right on the validation split.
+        decay: Only for `entropy` with a threshold, which is δ0 then: how it is lowered from round to round. The
+            labels go when the next round begins.
+        rate: How fast, in nats, at least 0.
     """
 
     method: Method
@@ -37,6 +44,20 @@ class Rule:
     per_class: int | None = None
     max_distance_quantile: float | None = None
     min_precision: float | None = None
+    decay: Decay | None = None
+    rate: float | None = None
+
+    @property
+    def written(self) -> str:
+        """The method as the manifest has it: what it says tells whether a label outlives its round."""
+        return f"{PASSING}{self.method}" if self.decay else self.method
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """How the threshold is lowered; None where it is not."""
+        if self.decay is None or self.threshold is None:
+            return None
+        return Schedule(self.threshold, self.decay, self.rate or 0.0)
 
     def check(self) -> None:
         """Check what depends on no data.
@@ -54,6 +75,24 @@ class Rule:
             raise UsageError(
                 f"--max-distance-quantile: --method {self.method} measures no distance, triplet-margin does"
             )
+        self._check_decay()
+
+    def _check_decay(self) -> None:
+        example = "--method entropy --threshold 0.05 --decay linear --rate 0.0033"
+        if self.decay is None:
+            if self.rate is not None:
+                raise UsageError("--rate says how fast --decay is, which is missing", hint=example)
+            return
+        if self.decay not in get_args(Decay):
+            raise UsageError(f"unknown --decay '{self.decay}'", hint=f"one of: {', '.join(get_args(Decay))}")
+        if self.method != "entropy" or self.threshold is None:
+            raise UsageError("--decay lowers the --threshold of --method entropy", hint=example)
+        if self.threshold <= 0:
+            raise UsageError(f"--threshold {self.threshold:g}: --decay begins above 0", hint=example)
+        if self.rate is None and self.decay != "constant":
+            raise UsageError(f"--decay {self.decay} needs --rate, in nats", hint=example)
+        if self.rate is not None and not 0 <= self.rate < math.inf:
+            raise UsageError(f"--rate {self.rate:g}: a number from 0 is needed", hint=example)
 
     def reached(self, sureness: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return (n,) whether `sureness`, as a judge gives it, reaches the threshold, if there is one."""

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from alcli import ledger
+from alcli import ledger, summary
 from alcli.choosing.source import Source
 from alcli.images.thumbnails import thumbnails
 from alcli.progress import Progress, silent
 from alcli.project import Project
-from alcli.reporting import comparing, mapping, newest, sheet
+from alcli.reporting import comparing, label_quality, mapping, newest, sheet
 from alcli.reporting.confusion import confusion
 from alcli.reporting.history import history
 from alcli.reporting.links import Links
 from alcli.reporting.newest import Newest
 from alcli.reporting.overview import overview
-from alcli.reporting.page import Map, Page, Sheet
+from alcli.reporting.page import LabelQuality, Map, Page, Sheet
 from alcli.reporting.problems import problems
 
 DEFAULT_K = "100"  # images that compared strategies select, before there is a round
@@ -76,7 +76,10 @@ def compose(project: Project, output: Path, options: Options, progress: Progress
     )
     selected = latest.rows if latest else np.empty(0, np.int64)
     points = mapping.draw_map(source, selected, hidden, method=options.map, seed=options.seed)
-    cards, points = _pictured(project, cards, points, options.workers, progress)
+    quality = label_quality.label_quality(
+        project, manifest, hidden, digest=str(summary.read(project)["digest"])
+    )
+    cards, points, quality = _pictured(project, cards, points, quality, options.workers, progress)
     found, more = problems(manifest)
     return Page(
         overview=overview(project, source.record),
@@ -86,6 +89,7 @@ def compose(project: Project, output: Path, options: Options, progress: Progress
         sheet=cards,
         map=points,
         confusion=confusion(source),
+        quality=quality,
         problems=found,
         omitted_problems=more,
         comparison=picture,
@@ -109,12 +113,18 @@ def _comparison(project: Project, latest: Newest | None, options: Options) -> tu
 
 
 def _pictured(
-    project: Project, cards: Sheet | None, points: Map | None, workers: int | None, progress: Progress
-) -> tuple[Sheet | None, Map | None]:
-    """Decode every image once, whether it is on the sheet, on the map or on both."""
+    project: Project,
+    cards: Sheet | None,
+    points: Map | None,
+    quality: LabelQuality | None,
+    workers: int | None,
+    progress: Progress,
+) -> tuple[Sheet | None, Map | None, LabelQuality | None]:
+    """Decode every image once, wherever on the page it is shown."""
     on_sheet = [] if cards is None else [*(card.file_name for card in cards.cards), *cards.neighbours]
     on_map = [] if points is None else points.file_names
-    names = list(dict.fromkeys([*on_sheet, *on_map]))
+    doubted = [] if quality is None else [one.file_name for one in quality.suspects]
+    names = list(dict.fromkeys([*on_sheet, *on_map, *doubted]))
     paths = [str(project.pool / name) for name in names]
     urls = dict(zip(names, thumbnails(paths, workers=workers, progress=progress), strict=True))
     if cards is not None:
@@ -123,4 +133,6 @@ def _pictured(
         known = set(on_sheet)
         own = {at: urls[name] for at, name in enumerate(on_map) if name not in known and urls[name]}
         points = dataclasses.replace(points, thumbnails=own)
-    return cards, points
+    if quality is not None:
+        quality = label_quality.with_thumbnails(quality, urls)
+    return cards, points, quality

@@ -66,9 +66,10 @@ class Newest:
 def withheld(project: Project, manifest: Manifest) -> NDArray[np.bool_]:
     """Return (n,) whose predictions must not be shown: people are to label them without a hint.
 
-    These are the images out for an audit or in a blind round; all of a round whose record was deleted.
+    These are the images out for an audit or in a blind round, those that have a label already, and all of a round
+    whose record was deleted.
     """
-    hidden = np.zeros(len(manifest), np.bool_)
+    hidden = manifest.labelled & manifest.out
     for number in manifest.open_rounds:
         about, out = rounds.about(project, number), manifest.equals("queried_round", number)
         if about and not about["request"]["blind"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from alcli import __version__, files, stopping, summary
+from alcli import __version__, auditing, files, stopping, summary
 from alcli.models import ModelRecord
 from alcli.project import Project
 from alcli.reporting.history import SPLIT_NAMES, accuracy_of
@@ -26,6 +26,7 @@ def overview(project: Project, record: ModelRecord | None) -> Overview:
         ("splits", _listed(counts["splits"])),
         ("rounds", _count(counts["round"])),
         ("newest model", _model(record)),
+        *_label_quality(project, counts["digest"]),
     ]
     return Overview(
         str(project.pool),
@@ -60,6 +61,20 @@ def _model(record: ModelRecord | None) -> str:
     told = "" if accuracy is None else f"{SPLIT_NAMES[split]} accuracy {accuracy:.1%}"
     parts = (record.id, str(record.about.get("architecture", record.about["kind"])), told)
     return ", ".join(part for part in parts if part)
+
+
+def _label_quality(project: Project, digest: str) -> list[tuple[str, str]]:
+    """Return what the newest audit found, and whether it was of the labels as they are now."""
+    found = auditing.newest(project)
+    if not found:
+        return []
+    rate = found["errors"]["overall"]
+    told = (
+        f"{found['suspects']:,} of {found['labels']:,} labels suspect by {found['request']['method']}, "
+        f"estimated error rate {rate['rate']:.1%} (95 % interval {rate['low']:.1%} to {rate['high']:.1%})"
+    )
+    stale = "" if found["manifest"] == digest else "; the manifest has changed since"
+    return [(f"label audit {found['audit']}", told + stale)]
 
 
 def _last_change(project: Project) -> str:

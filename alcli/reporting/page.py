@@ -164,7 +164,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to look at: an unreadable image, or a label that looks wrong.
+    """Something to look at, such as an unreadable image.
 
     Attributes:
         file_name: Relative to the pool.
@@ -173,6 +173,71 @@ class Finding:
 
     file_name: str
     what: str
+
+
+@dataclass(frozen=True)
+class ErrorRate:
+    """How many labels of a group are wrong, as estimated.
+
+    Attributes:
+        name: Of the group.
+        labels: Of the group.
+        wrong: How many of these count as wrong.
+        rate: wrong / labels; None without labels.
+        low: Lower end of the 95 % interval of the rate.
+        high: Its upper end.
+    """
+
+    name: str
+    labels: int
+    wrong: int
+    rate: float | None
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A label that looks wrong.
+
+    Attributes:
+        file_name: Relative to the pool; any characters at all, so never trusted as HTML.
+        thumbnail: `data:` URL; empty where the image cannot be decoded.
+        label: As it was given.
+        suggested: What the judges take the image for; None where that may not be shown.
+        decision: `ask`, `drop` or `relabel`.
+        annotator: Who gave the label; None where nobody is named.
+    """
+
+    file_name: str
+    thumbnail: str
+    label: str
+    suggested: str | None
+    decision: str
+    annotator: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelQuality:
+    """What the newest audit says of the labels.
+
+    Attributes:
+        about: In words: which audit, by which method.
+        suspected: Labels that look wrong.
+        labels: Labels that were judged.
+        overall: How many are wrong.
+        by_class: The same of each class, the largest rate first.
+        by_annotator: The same of each annotator who is named.
+        suspects: The most suspicious ones, in order.
+    """
+
+    about: str
+    suspected: int
+    labels: int
+    overall: ErrorRate
+    by_class: Sequence[ErrorRate] = ()
+    by_annotator: Sequence[ErrorRate] = ()
+    suspects: Sequence[Suspect] = ()
 
 
 @dataclass(frozen=True)
@@ -188,7 +253,7 @@ class Page:
         map: Of the newest model.
         confusion: Of the newest model.
         problems: Unreadable, missing and declined images.
-        suspects: Labels that look wrong, where something looked for them.
+        quality: Of the labels, by the newest audit.
         omitted_problems: Further problems that are not listed.
         comparison: Inline SVG of the ranks of two strategies against each other; empty for none.
         comparison_about: What is compared, and how much both select, in words.
@@ -202,7 +267,7 @@ class Page:
     map: Map | None = None
     confusion: Confusion | None = None
     problems: Sequence[Finding] = ()
-    suspects: Sequence[Finding] = ()
+    quality: LabelQuality | None = None
     omitted_problems: int = 0
     comparison: str = ""
     comparison_about: str = ""

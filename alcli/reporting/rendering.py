@@ -71,7 +71,7 @@ def _sections(page: Page) -> Sequence[tuple[str, str]]:
         ("map", "Map", page.map and page.map.x),
         ("confusion", "Confusion", page.confusion and page.confusion.names),
         ("comparison", "Comparison", page.comparison),
-        ("suspects", "Doubtful labels", page.suspects),
+        ("quality", "Label quality", page.quality),
         ("problems", "Problems", page.problems or page.omitted_problems),
     ]
     return [(name, title) for name, title, shown in there if shown]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alcli import accelerated, ledger, ranking, rounds
-from alcli.choosing import AUTO, Chooser
+from alcli.choosing import AUTO, Chooser, candidates
 from alcli.errors import InputRejected, PoolExhausted, StepMissing, UsageError
 from alcli.manifest import Manifest
 from alcli.progress import Progress, silent
@@ -94,7 +94,7 @@ def _attempt(project: Project, request: Request, settings: Settings) -> Selectio
         withdrawn = int(manifest.out.sum()) if settings.replace else 0
         if withdrawn:
             manifest = manifest.assign(manifest.out, queried_round=None)
-        _require_queryable(project, manifest)
+        _require_queryable(project, manifest, request)
         chooser = Chooser.build(project, manifest, request, device=accelerated.device_for(settings.device))
         if len(todo := chooser.unscored()):
             return _Lacking(chooser, todo)
@@ -117,7 +117,7 @@ def _recorded(project: Project, manifest: Manifest, request: Request) -> Selecti
             return SelectionReport(
                 number,
                 record.listing,
-                record.table,
+                record.sent,
                 record.about["strategy"],
                 record.about.get("because"),
                 record.about["order"],
@@ -128,6 +128,8 @@ def _recorded(project: Project, manifest: Manifest, request: Request) -> Selecti
                 quality=record.about.get("quality", {}),
                 approximations=record.about["approximations"],
                 repeated=True,
+                gold=counts.get("gold", 0),
+                again=counts.get("again", 0),
             )
     numbers = ", ".join(map(str, manifest.open_rounds))
     many = len(manifest.open_rounds) > 1
@@ -139,8 +141,8 @@ def _recorded(project: Project, manifest: Manifest, request: Request) -> Selecti
     )
 
 
-def _require_queryable(project: Project, manifest: Manifest) -> None:
-    if manifest.queryable.any():
+def _require_queryable(project: Project, manifest: Manifest, request: Request) -> None:
+    if candidates(manifest, request).any():
         return
     out, labelled = int(manifest.out.sum()), int(manifest.labelled.sum())
     raise PoolExhausted(

@@ -82,7 +82,7 @@ def explain(project: Project, request: Request, file_name: str, *, settings: Set
     if lacking:
         raise StepMissing(f"{lacking} images have no signals yet", hint=project.command("score"))
     found = Explanation(file_name, chooser.plan.strategy.name, number, selected=False, why="")
-    if not manifest.queryable[row]:
+    if not chooser.candidates[row]:
         return replace(found, why=_barred(manifest, row))
     choice = chooser.choose(manifest.round + 1)
     at = np.flatnonzero(choice.rows == row)
@@ -123,6 +123,7 @@ def _chosen(found: Explanation, choice: Choice, at: int) -> Explanation:
     score = float(choice.scores[at])
     words = {
         "audit": "it was drawn at random for the audit",
+        rounds.AGAIN: f"it ranks {at + 1} of {len(choice.rows)} selected images: its label is worth checking",
         "fill": "the strategy had nothing more to gain, and it fills up the batch",
         "diverse": f"{found.strategy} picked it as number {at + 1} of the batch",
     }

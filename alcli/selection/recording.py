@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from alcli import __version__, exporters, ledger, rounds, summary
+from alcli import __version__, exporters, guesses, ledger, rounds, summary
 from alcli.choosing import Choice, Chooser
 from alcli.request import Request
-from alcli.selection import statistics
+from alcli.selection import planting, statistics
+from alcli.selection.planting import Gold
 from alcli.selection.report import SelectionReport, Settings
 
 logger = logging.getLogger("alcli")
@@ -23,13 +24,15 @@ def new_round(chooser: Chooser, settings: Settings, withdrawn: int) -> Selection
     project = source.project
     number = source.manifest.round + 1
     choice = chooser.choose(number)
-    queryable = int(source.manifest.queryable.sum())
+    queryable = int(chooser.candidates.sum())
     _warn_of_fewer(request, choice, queryable)
-    table = _table(chooser, choice, number)
+    gold = planting.plant(project, source.manifest, request, choice.rows, number)
+    table = gold.among(_table(chooser, choice, number), _known(chooser, gold, number))
+    sent = rounds.concealed(table) if len(gold.rows) else table
     report = SelectionReport(
         number,
         project.round_folder(number) / rounds.LISTING,
-        table,
+        sent,
         chooser.plan.strategy.name,
         chooser.because,
         chooser.plan.options.get("order"),
@@ -40,18 +43,30 @@ def new_round(chooser: Chooser, settings: Settings, withdrawn: int) -> Selection
         choice.stepped_back,
         choice.quality,
         choice.approximations,
+        gold=len(gold.rows),
+        again=choice.reasons.count(rounds.AGAIN),
+        expired=int(guesses.passing(source.manifest).sum()),
     )
-    if settings.dry_run:
-        return report
+    if not settings.dry_run:
+        _record(chooser, choice, gold, report, table, csv_safe=settings.csv_safe)
+    return report
+
+
+def _record(
+    chooser: Chooser, choice: Choice, gold: Gold, report: SelectionReport, table: pa.Table, *, csv_safe: bool
+) -> None:
+    """Write the round's folder and commit; `table` is the selection with what is known of each row."""
+    manifest, project, number = chooser.source.manifest, chooser.source.project, report.round
     about = _about(chooser, choice, report)
     labels = int(summary.read(project)["labelled_train"])
     about["statistics"], stop_set = statistics.of_round(chooser, choice, number, labels=labels)
-    rounds.write(project, number, about, table, stop_set)
-    exporters.save(table, report.path, "csv", csv_safe=settings.csv_safe)
-    marked = source.manifest.assign(choice.rows, queried_round=number).replace(round_=number)
-    facts = {"strategy": report.strategy, "images": report.images, "withdrawn": withdrawn}
+    rounds.write(project, number, about, table, stop_set, gold.labels(manifest))
+    exporters.save(report.table, report.path, "csv", csv_safe=csv_safe)
+    out = np.concatenate([choice.rows, gold.rows])
+    marked = guesses.at_round(manifest, number).assign(out, queried_round=number)
+    facts = {name: getattr(report, name) for name in ("strategy", "images", "withdrawn")}
+    facts |= {name: count for name in ("gold", "again", "expired") if (count := getattr(report, name))}
     ledger.commit(project, marked, command="select", round=number, **facts)
-    return report
 
 
 def _warn_of_fewer(request: Request, choice: Choice, queryable: int) -> None:
@@ -72,7 +87,9 @@ def _warn_of_fewer(request: Request, choice: Choice, queryable: int) -> None:
 
 def _table(chooser: Chooser, choice: Choice, number: int) -> pa.Table:
     manifest = chooser.source.manifest
-    hidden = np.full(len(choice.rows), fill_value=True) if chooser.request.blind else choice.audit
+    # The guess for a labelled image is by a model that learned its label.
+    again = np.array([reason == rounds.AGAIN for reason in choice.reasons], np.bool_)
+    hidden = choice.audit | again | chooser.request.blind
     unknown = hidden | np.isnan(choice.confidence)
     return rounds.tabulated(
         strategy=chooser.plan.strategy.name,
@@ -87,6 +104,18 @@ def _table(chooser: Chooser, choice: Choice, number: int) -> pa.Table:
         cluster=choice.clusters,
         nearest_labelled=choice.nearest_labelled,
         duplicates=choice.duplicates,
+    )
+
+
+def _known(chooser: Chooser, gold: Gold, number: int) -> pa.Table:
+    """Return the gold rows as a selection."""
+    manifest = chooser.source.manifest
+    return rounds.tabulated(
+        strategy=chooser.plan.strategy.name,
+        number=number,
+        alcli_id=manifest.strings("alcli_id", gold.rows),
+        file_name=manifest.strings("file_name", gold.rows),
+        reason=[planting.REASON] * len(gold.rows),
     )
 
 
@@ -115,6 +144,8 @@ def _about(chooser: Chooser, choice: Choice, report: SelectionReport) -> dict[st
             "queryable": report.queryable,
             "withdrawn": report.withdrawn,
             "duplicates": report.stepped_back,
+            "gold": report.gold,
+            "again": report.again,
         },
         "quality": choice.quality,
         "approximations": choice.approximations,

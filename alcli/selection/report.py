@@ -20,7 +20,7 @@ class SelectionReport:
     Attributes:
         round: The round's number.
         path: The recorded list, a CSV file.
-        table: The selection, with the columns of `alcli.rounds.COLUMNS`.
+        table: The selection as whoever labels sees it, with the columns of `alcli.rounds.COLUMNS`.
         strategy: The strategy's name.
         because: Why `auto` chose it.
         order: Which order ran, where the strategy has two.
@@ -32,6 +32,9 @@ class SelectionReport:
         quality: Figures that judge the batch as a whole.
         approximations: What was not computed exactly, in words.
         repeated: Whether this is an open round's recorded selection.
+        gold: Images whose label is known, sent beside those selected.
+        again: Of those selected, how many have a label and are to be labelled again.
+        expired: Pseudo-labels of CEAL that went with the round before.
     """
 
     round: int
@@ -48,6 +51,9 @@ class SelectionReport:
     quality: Mapping[str, Any] = field(default_factory=dict)
     approximations: Sequence[str] = ()
     repeated: bool = False
+    gold: int = 0
+    again: int = 0
+    expired: int = 0
 
 
 @dataclass(frozen=True)

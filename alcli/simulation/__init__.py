@@ -119,7 +119,7 @@ def simulate(
 
 
 def _run(lanes: Sequence[Lane], jobs: int, *, told: Callable[[], None], **how: Any) -> None:
-    """Run what is not finished: first the first labels of each seed, which its methods share."""
+    """Run what is not finished: first the first labels, which methods share that are trained alike."""
     todo = [lane for lane in lanes if not lane.finished]
     with crew.assembled(min(jobs, len(todo)), told=told, **how) as workforce:
         workforce.work(_stems(todo))
@@ -129,7 +129,7 @@ def _run(lanes: Sequence[Lane], jobs: int, *, told: Callable[[], None], **how: A
 
 def _stems(lanes: Sequence[Lane]) -> list[Lane]:
     """Return the lanes that these begin with, each once."""
-    return list({lane.stem.seed: lane.stem for lane in lanes if lane.stem is not None}.values())
+    return list({lane.stem.folder: lane.stem for lane in lanes if lane.stem is not None}.values())
 
 
 def _can_begin(lane: Lane) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from alcli.errors import InputRejected, StepMissing, UsageError
 from alcli.manifest import Manifest
 from alcli.networks import EMBEDDINGS
 from alcli.project import Project
+from alcli.simulation.noise import Noise
 from alcli.training import Options
 
 _TEST_SEED = 0  # every seed is measured on the same images
@@ -47,6 +48,7 @@ class Experiment:
         test_fraction: Share of the labelled images to measure on, where the manifest has no test split.
         pool_size: Draw a pool of so many images for each seed; None takes all.
         mc_samples: Dropout passes for methods that need them.
+        noise: How often people are wrong, the first labels included; test images keep their true label.
     """
 
     initial: int = 100
@@ -58,6 +60,7 @@ class Experiment:
     test_fraction: float | None = None
     pool_size: int | None = None
     mc_samples: int = 10
+    noise: Noise | None = None
 
     def __post_init__(self) -> None:
         """Check what depends on no data.
@@ -84,9 +87,14 @@ class Experiment:
                 f"unknown --embedding '{self.embedding}'", hint=f"one of: {', '.join(EMBEDDINGS)}"
             )
 
+    def trained(self, **fields: Any) -> Self:
+        """Return the experiment with some fields of its training options replaced."""
+        return dataclasses.replace(self, training=dataclasses.replace(self.training, **fields))
+
     def record(self, ground: Manifest) -> dict[str, Any]:
         """Return what identifies the experiment; methods and seeds are none of it, they may be added."""
         about = dataclasses.asdict(self)
+        del about["noise"]
         training = {
             name: value for name, value in about.pop("training").items() if name not in _SETTLED_BY_LANES
         }
@@ -96,6 +104,7 @@ class Experiment:
             **about,
             **{f"train_{name}": value for name, value in training.items()},
             "pool": _digest(ground),
+            **({"noise": self.noise.record()} if self.noise else {}),
         }
 
 
@@ -186,7 +195,29 @@ def begin(ground_: Manifest, experiment: Experiment, seed: int, *, everything: b
     hidden[shown] = False
     hidden[ground_.equals("split", "test")] = False
     start = ground_.assign(hidden, label=None).assign(~hidden, label_source="simulation", label_round=0)
+    if experiment.noise:
+        start = start.assign(shown, label=given(ground_, shown, experiment, seed, batch=0))
     return Manifest(start.table.take(kept), ground_.classes)
+
+
+def given(
+    ground_: Manifest, rows: NDArray[np.int64], experiment: Experiment, seed: int, *, batch: int
+) -> NDArray[np.object_]:
+    """Return the class names that people give to some rows.
+
+    Args:
+        ground_: As `ground` returns it.
+        rows: (r,) of it.
+        experiment: Says how often people are wrong.
+        seed: Of the lane.
+        batch: 0 for the first labels, then the round.
+    """
+    codes, classes = ground_.label_codes[rows], ground_.classes
+    if experiment.noise:
+        codes = experiment.noise.answers(
+            codes, ground_.keys[rows], classes=len(classes), seed=seed, batch=batch
+        )
+    return np.array(classes, object)[codes]
 
 
 def _first(

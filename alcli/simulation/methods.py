@@ -1,21 +1,20 @@
-"""What a simulation compares: a strategy with its options, and what becomes of images that nobody labels."""
+"""What a simulation compares: a strategy with its options, and the parts that say what else happens."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast, get_args
+from typing import Any
 
-from alcli import plugins, ranking
+from alcli import ranking
 from alcli.choosing import AUTO
 from alcli.errors import UsageError
+from alcli.labelling import Check
 from alcli.pseudolabelling import Rule
-from alcli.pseudolabelling.judging import Method as RuleName
 from alcli.request import Request
+from alcli.simulation.parts import RELABELS, SELF, Part, converted, objectives, options_of
 
-SELF = "pseudo"  # the strategy's own picks are labelled by the model instead of by people
-RULES: list[str] = [SELF, *get_args(RuleName)]
 _REQUESTED: dict[str, type] = {
     "order": str,
     "stochastic": str,
@@ -26,7 +25,6 @@ _REQUESTED: dict[str, type] = {
     "dedup_threshold": float,
     "candidates": int,
 }
-_RULED: dict[str, type] = {"k": int, "threshold": float, "per_class": int, "max_distance_quantile": float}
 _PART = re.compile(r"(?P<name>[a-z0-9-]+)(:(?P<options>[^+]+))?")
 
 
@@ -39,54 +37,91 @@ class Method:
         strategy: Which images are taken in each round.
         options: The strategy's own.
         requested: Further fields of the request, such as `candidates`.
-        rule: None: people label what is taken. `pseudo`: the model does, and people nothing. Else people do, and
-            the model labels besides what this rule of `pseudolabel` is sure of, anew in every round.
-        ruled: The rule's own options.
+        parts: What else happens. With the rule `pseudo` the model labels what is taken, and people nothing; with
+            another one people do, and the model labels besides what this rule of `pseudolabel` is sure of, anew in
+            every round. Training parts hold for every model of the method, the first one too. A check judges what
+            people answer in each round, not the first labels.
     """
 
     name: str
     strategy: str
     options: Mapping[str, str] = field(default_factory=dict)
     requested: Mapping[str, Any] = field(default_factory=dict)
-    rule: str | None = None
-    ruled: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Method:
-        """Read `STRATEGY[:KEY=VALUE,…][+RULE[:KEY=VALUE,…]]`.
+        """Read `STRATEGY[:KEY=VALUE,…][+PART[:KEY=VALUE,…]]…`.
+
+        The strategies `ccl` and `vaal` imply the objective of this name, and take its options.
 
         Raises:
             UsageError: It is not of this form, or names something that does not exist.
         """
-        parts = [_PART.fullmatch(part.strip()) for part in text.split("+")]
-        if len(parts) > 2 or not all(parts):
+        found = [_PART.fullmatch(part.strip()) for part in text.split("+")]
+        if not all(found):
             raise UsageError(
-                f"--method {text} is not STRATEGY[:KEY=VALUE,…][+RULE[:KEY=VALUE,…]]",
-                hint="--method margin, --method deepfool:candidates=1000, --method triplet-margin+pseudo",
+                f"--method {text} is not STRATEGY[:KEY=VALUE,…][+PART[:KEY=VALUE,…]]",
+                hint="--method margin, --method deepfool:candidates=1000, --method margin+ceal+mixup",
             )
-        (strategy, given), *ruled = [(part["name"], _pairs(text, part["options"])) for part in parts if part]
-        mine = [name for name in _REQUESTED if name in given]
-        requested = {name: _converted(text, name, given.pop(name), _REQUESTED[name]) for name in mine}
-        rule, extra = ruled[0] if ruled else (None, {})
-        if rule is not None and rule not in RULES:
-            raise UsageError(plugins.unknown("rule", rule, RULES), hint=f"one of: {', '.join(RULES)}")
-        strange = sorted(set(extra) - set(_RULED if rule != SELF else ()))
-        if strange:
-            raise UsageError(f"--method {text}: {rule} has no option {strange[0]}")
-        values = {name: _converted(text, name, value, _RULED[name]) for name, value in extra.items()}
-        known = strategy if strategy == AUTO else ranking.find(strategy).name
-        method = cls(text.replace(" ", ""), known, given, requested, rule, values)
-        if known == AUTO and given:
-            raise UsageError(f"--method {text}: auto settles its own options; name a strategy to set them")
-        method.request(1, 0)
-        if (own := method.pseudo_rule()) is not None:
-            own.check()
+        (strategy, given), *rest = [(part["name"], _pairs(text, part["options"])) for part in found if part]
+        try:
+            mine = [name for name in _REQUESTED if name in given]
+            requested = {name: converted(name, given.pop(name), _REQUESTED[name]) for name in mine}
+            parts = [Part.parse(*part) for part in rest]
+            known = strategy if strategy == AUTO else ranking.find(strategy).name
+            if known in objectives() and not any(part.name == known for part in parts):
+                theirs = {name: given.pop(name) for name in options_of(known) if name in given}
+                parts.append(Part.parse(known, theirs))
+            method = cls(text.replace(" ", ""), known, given, requested, tuple(parts))
+            method._check()
+        except UsageError as error:
+            raise UsageError(f"--method {text}: {error.message}", hint=error.hint) from error
         return method
+
+    def _check(self) -> None:
+        """Check that the parts go together, and the request and the rule by themselves."""
+        if self.strategy == AUTO and self.options:
+            raise UsageError("auto settles its own options; name a strategy to set them")
+        self.request(1, 0)
+        if (rule := self.pseudo_rule()) is not None:
+            rule.check()
+        names = [part.name for part in self.parts]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise UsageError(f"{twice[0]} stands twice")
+        self._check_labels()
+        owner: dict[str, str] = {}
+        for part in self.parts:
+            for name in part.fields:
+                if name in owner:
+                    raise UsageError(f"{owner[name]} and {part.name} exclude each other")
+                owner[name] = part.name
+
+    def _check_labels(self) -> None:
+        """Check that no two parts settle the same labels."""
+        rules = [part.name for part in self.parts if part.kind == "rule" or part.name == RELABELS]
+        checks = [part.name for part in self.parts if part.kind == "check"]
+        if len(checks) > 1:
+            raise UsageError(f"{checks[0]} and {checks[1]} both judge what people answer")
+        if checks and not self.asks_people:
+            raise UsageError(f"{checks[0]} judges what people answer, and with {SELF} nobody is asked")
+        if len(rules) > 1:
+            raise UsageError(f"{rules[0]} and {rules[1]} both say what the model labels")
 
     @property
     def asks_people(self) -> bool:
         """Whether people label what is taken."""
-        return self.rule != SELF
+        return not any(part.name == SELF for part in self.parts)
+
+    @property
+    def guesses(self) -> bool:
+        """Whether the model labels anything."""
+        return any(part.kind == "rule" or part.name == RELABELS for part in self.parts)
+
+    @property
+    def check(self) -> Check | None:
+        """How what people answer is judged before it is learned from; None takes it as it is."""
+        return next((part.check for part in self.parts if part.check is not None), None)
 
     def request(self, k: int, seed: int) -> Request:
         """Return what `select` is asked for in each round."""
@@ -94,9 +129,12 @@ class Method:
 
     def pseudo_rule(self) -> Rule | None:
         """Return the rule by which the model labels besides what people label; None for none."""
-        if self.rule is None or self.rule == SELF:
-            return None
-        return Rule(cast("RuleName", self.rule), **self.ruled)
+        return next((part.rule for part in self.parts if part.rule is not None), None)
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """The fields of `training.Options` that the parts set, by name."""
+        return {name: value for part in self.parts for name, value in part.fields.items()}
 
 
 def _pairs(text: str, given: str | None) -> dict[str, str]:
@@ -108,16 +146,3 @@ def _pairs(text: str, given: str | None) -> dict[str, str]:
             raise UsageError(f"--method {text}: '{part}' is not KEY=VALUE, each key once")
         pairs[key] = value.strip()
     return pairs
-
-
-def _converted(text: str, name: str, value: str, kind: type) -> Any:
-    if kind is bool:
-        known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        if value.lower() in known:
-            return known[value.lower()]
-    else:
-        try:
-            return kind(value)
-        except ValueError:
-            pass
-    raise UsageError(f"--method {text}: {name}={value} is no {kind.__name__}")

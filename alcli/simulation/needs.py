@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import functools
+from collections.abc import Collection
 
 from alcli import networks, ranking
 from alcli.choosing import AUTO
@@ -17,37 +18,56 @@ from alcli.strategies._batch import Size
 from alcli.strategies._inputs import PROBED
 
 _ALWAYS = ("probabilities", "confidence", "margin", "entropy", "prediction", "embeddings")
+_TRIPLET = "triplet_embeddings"
+_OF_OBJECTIVE = {"ccl": "cluster_probabilities", "vaal": "discriminator_scores"}
 _WHY = {
-    "triplet_embeddings": "no triplet network is trained",
+    _TRIPLET: "no triplet network is trained",
     "mc_probabilities": "the network has no dropout; --dropout 0.5 gives it some",
 }
 
 
-def settle(
-    methods: Sequence[Method], experiment: Experiment, blueprint: Blueprint, ground: Manifest
-) -> dict[str, Needs]:
-    """Return what each method needs, by name.
+def settle(method: Method, experiment: Experiment, blueprint: Blueprint, ground: Manifest) -> Needs:
+    """Return what a method needs.
+
+    Args:
+        method: Which.
+        experiment: As the method's models are trained.
+        blueprint: Of these.
+        ground: All images with their labels.
 
     Raises:
-        UsageError: A method needs a signal that cannot exist, or is not made for this size.
+        UsageError: It needs a signal that cannot exist, or is not made for this size.
     """
-    model = networks.build(blueprint)
-    possible = [*_ALWAYS, *PROBED]
-    if experiment.embedding != "none":
-        possible.append("triplet_embeddings")
-    if has_dropout(model.classifier):
-        possible.append("mc_probabilities")
-    found = {}
-    for method in methods:
-        known = method.strategy != AUTO
-        signals = _signals(method, experiment, possible, model.width, ground) if known else set()
-        triplet = "triplet_embeddings" in signals or method.rule == "triplet-margin"
-        found[method.name] = Needs(
-            experiment.embedding or ("triplet" if triplet else "none"),
-            experiment.mc_samples if "mc_probabilities" in signals else 0,
-            pool=bool(signals or method.rule or method.requested) or not known,
+    possible, width = _possible(blueprint)
+    embedding = "none" if blueprint.objective == "ccl" else experiment.embedding
+    if embedding != "none":
+        possible = (*possible, _TRIPLET)
+    known = method.strategy != AUTO
+    signals = _signals(method, experiment, possible, width, ground) if known else set()
+    rule = method.pseudo_rule()
+    measured = rule is not None and rule.method == "triplet-margin"
+    if measured and embedding == "none":
+        raise UsageError(
+            f"--method {method.name} needs triplet embeddings, which cannot be: {_WHY[_TRIPLET]}"
         )
-    return found
+    triplet = _TRIPLET in signals or measured
+    return Needs(
+        embedding or ("triplet" if triplet else "none"),
+        experiment.mc_samples if "mc_probabilities" in signals else 0,
+        pool=bool(signals or method.guesses or method.requested or method.check) or not known,
+    )
+
+
+@functools.cache
+def _possible(blueprint: Blueprint) -> tuple[tuple[str, ...], int]:
+    """Return the signals that such models give, those of an embedding aside, and the width of their features."""
+    model = networks.build(blueprint)
+    found = [*_ALWAYS, *PROBED]
+    if has_dropout(model.classifier):
+        found.append("mc_probabilities")
+    if blueprint.objective in _OF_OBJECTIVE:
+        found.append(_OF_OBJECTIVE[blueprint.objective])
+    return tuple(found), model.width
 
 
 def union(needs: Collection[Needs]) -> Needs:

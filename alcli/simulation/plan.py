@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import re
 from collections.abc import Sequence
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from alcli import files, training
+from alcli.errors import UsageError
 from alcli.images.album import Album
 from alcli.images.transform import Transform
 from alcli.manifest import Manifest
+from alcli.networks import Blueprint
 from alcli.project import Project
 from alcli.simulation import needs
 from alcli.simulation.experiment import Experiment
@@ -24,6 +27,7 @@ from alcli.verdict import REFERENCE
 logger = logging.getLogger("alcli")
 
 _STEM = "first labels"
+_LATER = ("refine_pseudo", "warm_start")  # of the training options those that first labels give nothing to
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,30 @@ class Plan:
 
         Raises:
             UsageError: A method cannot work here, or an option of training is out of range.
+            InputRejected: The confusion matrix of the noise is not one of the pool's classes.
         """
         options, blueprint, transform = training.settle(experiment.training, project, known)
-        experiment = dataclasses.replace(experiment, training=options)
-        return cls(experiment, known, transform, needs.settle(methods, experiment, blueprint, known))
+        noise = experiment.noise and experiment.noise.settled(known.classes)
+        experiment = dataclasses.replace(experiment, training=options, noise=noise)
+        plan = cls(experiment, known, transform, {})
+        for method in methods:
+            its = plan._blueprint(project, method) if method.training else blueprint
+            own = experiment.trained(**method.training)
+            plan.needs[method.name] = needs.settle(method, own, its, known)
+        return plan
+
+    def _blueprint(self, project: Project, method: Method) -> Blueprint:
+        """Return the networks of a method with training parts, which are checked by this."""
+        fields = {**method.training, "use_pseudo_labels": method.guesses}
+        try:
+            _, blueprint, transform = training.settle(
+                self.experiment.trained(**fields).training, project, self.ground
+            )
+        except UsageError as error:
+            raise UsageError(f"--method {method.name}: {error.message}", hint=error.hint) from error
+        if transform != self.transform:
+            raise UsageError(f"--method {method.name} looks at images in another form than random does")
+        return blueprint
 
     def informed(self, album: Album, project: Project) -> Plan:
         """Leave out what cannot be decoded, and know every file's digest: scoring need not find them out."""
@@ -79,22 +103,63 @@ class Plan:
         *,
         reference: bool,
     ) -> list[Lane]:
-        """Return a lane for each method and seed, method by method; seeds share the lane of their first labels."""
+        """Return a lane for each method and seed, method by method.
 
-        def lane(title: str, seed: int, **more: Any) -> Lane:
-            slug = re.sub(r"[^a-z0-9]+", "-", title.lower())[:40]
-            place = folder / "lanes" / f"{slug}-{files.digest(title)[:6]}-{seed}"
-            return Lane(
-                project.pool, place, title, seed=seed, experiment=self.experiment, ground=self.ground, **more
-            )
-
-        shared = needs.union(self.needs.values())
-        stems = {seed: lane(f"{_STEM} {shared}", seed, method=None, needs=shared) for seed in seeds}
+        Methods whose models are trained alike share, seed by seed, the lane of their first labels.
+        """
+        stems = self._stems(project, folder, methods, seeds)
         lanes = [
-            lane(method.name, seed, method=method, needs=self.needs[method.name], stem=stems[seed])
+            self._lane(
+                project,
+                folder,
+                method.name,
+                seed,
+                method.training,
+                method=method,
+                needs=self.needs[method.name],
+                stem=stems[_words(method), seed],
+            )
             for method in methods
             for seed in seeds
         ]
         if reference:
-            lanes += [lane(REFERENCE, seed, method=None, needs=Needs(), everything=True) for seed in seeds]
+            all_ = {"method": None, "needs": Needs(), "everything": True}
+            lanes += [self._lane(project, folder, REFERENCE, seed, {}, **all_) for seed in seeds]
         return lanes
+
+    def _stems(
+        self, project: Project, folder: Path, methods: Sequence[Method], seeds: Sequence[int]
+    ) -> dict[tuple[str, int], Lane]:
+        """Return the lanes of the first labels, by how their models are trained and by seed."""
+        alike: dict[str, list[Method]] = {}
+        for method in methods:
+            alike.setdefault(_words(method), []).append(method)
+        stems = {}
+        for words, those in alike.items():
+            shared = needs.union([self.needs[method.name] for method in those])
+            title, fields = f"{_STEM} {shared}{words}", _at_first(those[0])
+            for seed in seeds:
+                stems[words, seed] = self._lane(
+                    project, folder, title, seed, fields, method=None, needs=shared
+                )
+        return stems
+
+    def _lane(
+        self, project: Project, folder: Path, title: str, seed: int, fields: dict[str, Any], **more: Any
+    ) -> Lane:
+        """Return a lane whose models are trained with `fields` of the options replaced."""
+        slug = re.sub(r"[^a-z0-9]+", "-", title.lower())[:40]
+        place = folder / "lanes" / f"{slug}-{files.digest(title)[:6]}-{seed}"
+        own = self.experiment.trained(**fields)
+        return Lane(project.pool, place, title, seed=seed, experiment=own, ground=self.ground, **more)
+
+
+def _at_first(method: Method) -> dict[str, Any]:
+    """Return the options by which a method's models are trained before anything is guessed."""
+    return {name: value for name, value in method.training.items() if name not in _LATER}
+
+
+def _words(method: Method) -> str:
+    """Return these options in words that begin with a blank; nothing where there are none."""
+    fields = _at_first(method)
+    return f" {json.dumps(fields, sort_keys=True)}" if fields else ""

@@ -18,7 +18,9 @@ COLUMNS = pa.schema(
         ("method", pa.string()),
         ("seed", pa.int64()),
         ("round", pa.int64()),
-        ("labels", pa.int64()),  # given by people, the first ones included
+        ("labels", pa.int64()),  # bought of people, the first ones included
+        ("withheld", pa.int64()),  # of these left out by a check: not learned from as people gave them
+        ("label_noise", pa.float64()),  # share of the others that is wrong
         ("pseudo_labels", pa.int64()),
         ("pseudo_precision", pa.float64()),
         ("accuracy", pa.float64()),

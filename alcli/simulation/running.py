@@ -19,16 +19,16 @@ import filelock
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import files, labelling, ledger, models, pseudolabelling, scoring, selection, training
+from alcli import files, labelling, ledger, models, pseudolabelling, rounds, scoring, selection, training
 from alcli.choosing import Chooser
-from alcli.errors import PoolExhausted
+from alcli.errors import InputRejected, PoolExhausted
 from alcli.images.album import Decoders
 from alcli.manifest import Manifest
 from alcli.models import ModelRecord
 from alcli.project import Project
 from alcli.request import Request
 from alcli.signals import SignalStore
-from alcli.simulation.experiment import begin
+from alcli.simulation.experiment import begin, given
 from alcli.simulation.lane import Lane
 from alcli.simulation.results import Line
 
@@ -69,9 +69,8 @@ class _Runner:
         self.decoders = decoders
         self.device = device
         self.project = Project(lane.pool, lane.state)
-        keys = lane.ground.keys
-        self.truth = lane.ground.label_codes[np.argsort(keys)]
-        self.known = np.sort(keys)
+        self.order = np.argsort(lane.ground.keys)
+        self.known = lane.ground.keys[self.order]
 
     def run(self, told: Callable[[], None]) -> None:
         done = self._begin()
@@ -115,7 +114,7 @@ class _Runner:
         if rule := method.pseudo_rule():  # while the batch is out, so that it gets no pseudo-label
             with contextlib.suppress(PoolExhausted):  # the last batch may leave nothing to label
                 pseudolabelling.pseudolabel(self.project, rule, clear=True)
-        self._answer([str(name) for name in report.table["alcli_id"].to_pylist()])
+        self._answer([str(name) for name in report.table["alcli_id"].to_pylist()], number)
         return seconds
 
     def _take_for_granted(self, manifest: Manifest, request: Request) -> None:
@@ -134,17 +133,28 @@ class _Runner:
             ).replace(round_=manifest.round + 1)
             ledger.commit(self.project, marked, command="pseudolabel", strategy=request.strategy)
 
-    def _answer(self, ids: list[str]) -> None:
-        """Answer as people who know the truth, through a file as theirs."""
+    def _answer(self, ids: list[str], number: int) -> None:
+        """Answer as people do who know the truth, or as often as the experiment has it, through a file as theirs."""
         keys = np.array([int(name[1:], 16) for name in ids], np.uint64)
+        lane = self.lane
+        labels = given(lane.ground, self._rows_of(keys), lane.experiment, lane.seed, batch=number)
         path = self.lane.folder / "answers.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["alcli_id", "label"])
-            classes = self.lane.ground.classes
-            writer.writerows(zip(ids, [classes[code] for code in self._truth_of(keys)], strict=True))
-        labelling.import_labels(self.project, path)
+            writer.writerows(zip(ids, labels, strict=True))
+        self._import(path)
         path.unlink()
+
+    def _import(self, path: Path) -> None:
+        """Take answers in, by way of the method's check if it has one."""
+        check = self.lane.method.check if self.lane.method else None
+        if check:
+            check = dataclasses.replace(check, seed=self.lane.seed)
+            with contextlib.suppress(InputRejected):  # a class has but one label, which nobody can judge
+                labelling.import_labels(self.project, path, check=check)
+                return
+        labelling.import_labels(self.project, path)
 
     def _measure(self, number: int, select_seconds: float | None) -> Line:
         """Train, score, and compare what the model says of the test images with the truth."""
@@ -168,7 +178,7 @@ class _Runner:
         return {
             "seed": self.lane.seed,
             "round": number,
-            "labels": int((manifest.labelled & manifest.equals("split", "train")).sum()),
+            **self._bought(manifest),
             **self._pseudo(manifest),
             **self._figures(manifest, record),
             "train_seconds": round(trained - began, 3),
@@ -182,7 +192,7 @@ class _Runner:
         options = dataclasses.replace(
             self.lane.experiment.training,
             embedding=needs.embedding,
-            use_pseudo_labels=bool(method and method.rule),
+            use_pseudo_labels=bool(method and method.guesses),
             seed=self.lane.seed,
         )
         training.train(
@@ -194,6 +204,18 @@ class _Runner:
             test=False,  # scoring looks at the test images anyway
         )
         return models.newest(self.project)
+
+    def _bought(self, manifest: Manifest) -> Line:
+        rows = np.flatnonzero(manifest.labelled & manifest.equals("split", "train"))
+        wrong = manifest.label_codes[rows] != self._truth_of(manifest.keys[rows])
+        bought = len(rows)
+        if (
+            self.lane.method and self.lane.method.check
+        ):  # an image whose label was left out may be bought again
+            counts = [rounds.about(self.project, number)["counts"] for number in range(1, manifest.round + 1)]
+            first = manifest.equals("label_round", 0) & manifest.equals("split", "train")
+            bought = int(first.sum()) + sum(count["images"] for count in counts)
+        return {"labels": bought, "withheld": bought - len(rows), "label_noise": float(wrong.mean())}
 
     def _pseudo(self, manifest: Manifest) -> Line:
         rows = np.flatnonzero(manifest.filled("pseudo_label"))
@@ -212,7 +234,10 @@ class _Runner:
         return {"accuracy": float(np.mean(guesses == codes)), "macro_f1": float(macro)}
 
     def _truth_of(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
-        return np.asarray(self.truth[np.searchsorted(self.known, keys)])
+        return self.lane.ground.label_codes[self._rows_of(keys)]
+
+    def _rows_of(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+        return np.asarray(self.order[np.searchsorted(self.known, keys)])
 
     def _tidy(self) -> None:
         """Drop what only earlier rounds needed."""

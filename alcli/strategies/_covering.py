@@ -13,8 +13,8 @@ import numpy as np
 from alcli.errors import UsageError
 from alcli.geometry import coverage, distances
 from alcli.geometry.coverage import Greedy, Kernel
+from alcli.parameters import Range
 from alcli.strategies._batch import Batch, Floats, Rows, Singles, Size, filled
-from alcli.strategies._options import Range
 
 logger = logging.getLogger("alcli")
 

@@ -36,6 +36,8 @@ SIGNALS: dict[str, tuple[str, str]] = {
     "mc_probabilities": ("mc", "2·m·c"),
     "adversarial_distances": ("", "8"),
     "gradient_lengths": ("", "8"),
+    "cluster_probabilities": ("c", "4·c"),
+    "discriminator_scores": ("", "4"),
 }
 # Those that are computed for the candidates only, by differentiating the network.
 PROBED = {"adversarial_distances", "gradient_lengths"}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alcli.errors import UsageError
-from alcli.strategies._options import Option, Range
+from alcli.parameters import Option, Range
 
 Floats = NDArray[np.float64]
 KIND = Option("stochastic", str, None, choices=("power", "softmax", "softrank"))

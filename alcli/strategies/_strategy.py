@@ -27,8 +27,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import plugins
-from alcli.strategies import _inputs, _options
+from alcli import parameters, plugins
+from alcli.strategies import _inputs
 from alcli.strategies._batch import Size
 
 Floats = NDArray[np.float64]
@@ -66,6 +66,8 @@ class Strategy:
         prefix: Whether a smaller budget's picks are the first of a larger one's.
         limit: Raises UsageError where a call is too large, before anything is read.
         candidates: How `--candidates` narrows the pool: `margin` (the smallest) or `random`.
+        again: Scores labelled images for another label, comparably; None where the strategy cannot. It takes
+            the quality of their labels and the weights of their annotators, and the strategy's options by name.
     """
 
     function: Callable[..., Any]
@@ -79,6 +81,7 @@ class Strategy:
     prefix: bool = True
     limit: Callable[[Size, Mapping[str, Any]], None] | None = None
     candidates: str = "margin"
+    again: Callable[..., Any] | None = None
 
     @property
     def name(self) -> str:
@@ -91,9 +94,9 @@ class Strategy:
         return (self.function.__doc__ or "").strip().split("\n")[0]
 
     @functools.cached_property
-    def options(self) -> dict[str, _options.Option]:
+    def options(self) -> dict[str, parameters.Option]:
         """The options by name."""
-        return _options.of(self.function)
+        return parameters.of(self.function)
 
     @property
     def orders(self) -> tuple[str, ...]:
@@ -148,7 +151,7 @@ def pointwise(*, paper: str, **more: Any) -> Callable[[Function], Function]:
 
     Args:
         paper: Author, year, identifier, and the equation or section.
-        **more: `prediction`, `ties`, `variants` or `cost` of the `Strategy`.
+        **more: `prediction`, `ties`, `variants`, `cost` or `again` of the `Strategy`.
     """
     return _registered("pointwise", paper=paper, **more)
 

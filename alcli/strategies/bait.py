@@ -16,9 +16,9 @@ import numpy as np
 
 from alcli import uncertainty
 from alcli.errors import UsageError
+from alcli.parameters import Range
 from alcli.strategies import _fisher
 from alcli.strategies._batch import DIVERSE, Batch, Floats, Rows, Singles, Size, filled
-from alcli.strategies._options import Range
 from alcli.strategies._order import smallest
 from alcli.strategies._strategy import batch
 

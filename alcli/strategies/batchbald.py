@@ -10,9 +10,9 @@ import numpy as np
 
 from alcli import randomness, uncertainty
 from alcli.errors import UsageError
+from alcli.parameters import Range
 from alcli.strategies import _outcomes
 from alcli.strategies._batch import Batch, Floats, Rows, Singles, Size, filled
-from alcli.strategies._options import Range
 from alcli.strategies._outcomes import Outcomes
 from alcli.strategies._strategy import batch
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from alcli import randomness
 from alcli.errors import InputRejected
+from alcli.parameters import Range
 from alcli.strategies._batch import Batch, Floats, Rows, Singles
-from alcli.strategies._options import Range
 from alcli.strategies._strategy import batch
 
 if TYPE_CHECKING:

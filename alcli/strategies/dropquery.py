@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from alcli import randomness
 from alcli.geometry import clustering, distances
+from alcli.parameters import Range
 from alcli.strategies._batch import Batch, Floats, Rows, Singles, filled
-from alcli.strategies._options import Range
 from alcli.strategies._strategy import batch
 
 _CLUSTERS = 2_000  # at most; above, clusters give more than one image

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from alcli import uncertainty
 from alcli.errors import InputRejected
+from alcli.parameters import Range
 from alcli.strategies._batch import DIVERSE, Batch, Floats, Rows, Singles, filled
-from alcli.strategies._options import Range
 from alcli.strategies._order import smallest
 from alcli.strategies._strategy import batch
 

@@ -26,9 +26,9 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 
 from alcli.errors import UsageError
+from alcli.parameters import Range
 from alcli.strategies._batch import Batch, Floats, Rows, Singles, Size, filled
 from alcli.strategies._farthest import farthest_first, nearest_centres
-from alcli.strategies._options import Range
 from alcli.strategies._strategy import batch
 
 logger = logging.getLogger("alcli")

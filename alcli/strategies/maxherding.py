@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from alcli.geometry.coverage import Kernel
+from alcli.parameters import Range
 from alcli.strategies import _covering
 from alcli.strategies._batch import Batch, Singles
-from alcli.strategies._options import Range
 from alcli.strategies._strategy import batch
 
 

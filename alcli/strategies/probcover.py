@@ -8,9 +8,9 @@ import numpy as np
 
 from alcli.geometry import clustering, coverage, distances
 from alcli.geometry.coverage import Kernel
+from alcli.parameters import Range
 from alcli.strategies import _covering
 from alcli.strategies._batch import Batch, Singles
-from alcli.strategies._options import Range
 from alcli.strategies._strategy import batch
 
 _SAMPLE = 10_000  # images that the purity of balls is judged on

@@ -11,8 +11,8 @@ import numpy as np
 from alcli import randomness
 from alcli.errors import UsageError
 from alcli.geometry import clustering
+from alcli.parameters import Range
 from alcli.strategies._batch import Batch, Floats, Rows, Singles, Size, filled
-from alcli.strategies._options import Range
 from alcli.strategies._order import smallest
 from alcli.strategies._strategy import batch
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from alcli import randomness
 from alcli.geometry import clustering, distances
+from alcli.parameters import Range
 from alcli.strategies._batch import DIVERSE, Batch, Floats, Rows, Singles
-from alcli.strategies._options import Range
 from alcli.strategies._strategy import batch
 
 _CAP = 4_096  # members of one cluster that are compared with each other: 64 MiB

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import numpy as np
 
 from alcli.geometry.coverage import Kernel
+from alcli.parameters import Range
 from alcli.strategies import _covering
 from alcli.strategies._batch import Batch, Floats, Singles
-from alcli.strategies._options import Range
 from alcli.strategies._strategy import batch
 
 

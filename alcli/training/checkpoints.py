@@ -62,7 +62,13 @@ class Checkpoint:
         self._saved_at = time.monotonic()
 
     def save(
-        self, network: nn.Module, optimiser: torch.optim.Optimizer, fitting: Fitting, *, last: bool
+        self,
+        network: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        fitting: Fitting,
+        *,
+        last: bool,
+        memory: nn.Module | None = None,
     ) -> None:
         """Save after an epoch; not oftener than every two seconds unless it is the last."""
         if not last and time.monotonic() - self._saved_at < EVERY_S:
@@ -70,6 +76,7 @@ class Checkpoint:
         states = {
             "network": network.state_dict(),
             "best": fitting.best,
+            "memory": {} if memory is None else memory.state_dict(),
             **{f"adam.{number}": state for number, state in optimiser.state_dict()["state"].items()},
         }
         tensors = {
@@ -81,8 +88,15 @@ class Checkpoint:
             safetensors.torch.save_file(tensors, temporary, metadata={"log": json.dumps(fitting.log)})
         self._saved_at = time.monotonic()
 
-    def restore(self, network: nn.Module, optimiser: torch.optim.Optimizer, *, planned: int) -> Fitting:
-        """Bring network and optimiser to where the file says; without a file, begin."""
+    def restore(
+        self,
+        network: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        *,
+        planned: int,
+        memory: nn.Module | None = None,
+    ) -> Fitting:
+        """Bring network, optimiser and memory to where the file says; without a file, begin."""
         if not self.path.exists():
             return Fitting(planned)
         with safetensors.safe_open(self.path, framework="pt") as file:
@@ -92,6 +106,8 @@ class Checkpoint:
                 name, _, rest = key.partition("/")
                 states.setdefault(name, {})[rest] = file.get_tensor(key)
         network.load_state_dict(states["network"])
+        if memory is not None:
+            memory.load_state_dict(states.get("memory", {}))
         adam = {int(name.split(".")[1]): state for name, state in states.items() if name.startswith("adam.")}
         optimiser.load_state_dict({"state": adam, "param_groups": optimiser.state_dict()["param_groups"]})
         return Fitting(planned, log, states["best"])

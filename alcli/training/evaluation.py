@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from alcli.geometry.agreement import agreement
 from alcli.networks import Model, Outputs
 from alcli.training.batches import Positions, in_order
 from alcli.training.inputs import Examples
@@ -64,6 +65,14 @@ def nearest_centre(embeddings: NDArray[np.float32], centres: NDArray[np.float64]
     squared = (kept**2).sum(axis=1) - 2 * embeddings @ kept.T  # (n, c'), up to a constant of each row
     found: NDArray[np.int64] = present[squared.argmin(axis=1)]
     return found
+
+
+def cluster_figures(split: str, logits: Tensor, codes: NDArray[np.int64]) -> dict[str, float]:
+    """Return ACC, NMI and ARI of (n, c) logits on the labelled images of a split; nothing for fewer than two."""
+    if len(codes) < 2:
+        return {}
+    found = agreement(codes, logits.argmax(dim=1).numpy())
+    return {f"{split}_cluster_{name}": value for name, value in found._asdict().items()}
 
 
 def accuracy(predicted: NDArray[np.int64], codes: NDArray[np.int64]) -> float:

@@ -79,7 +79,7 @@ def _leave_out(job: Job, readable: dict[str, NDArray[np.bool_]], problems: dict[
     Raises:
         InputRejected: More than `max_bad` are unreadable, or what is left cannot be trained on.
     """
-    bad = np.concatenate([split.rows[~readable[name]] for name, split in job.splits.items()])
+    bad = np.unique(np.concatenate([split.rows[~readable[name]] for name, split in job.splits.items()]))
     job.unreadable = len(bad)
     details = [
         f"{name}: {problems.get(str(one), 'unreadable')}"
@@ -89,7 +89,7 @@ def _leave_out(job: Job, readable: dict[str, NDArray[np.bool_]], problems: dict[
     ]
     if job.max_bad is not None and len(bad) > job.max_bad:
         raise InputRejected(
-            f"{len(bad)} labelled images are unreadable, more than --max-bad {job.max_bad}", details=details
+            f"{len(bad)} {job.images_read} are unreadable, more than --max-bad {job.max_bad}", details=details
         )
     job.splits = {name: split.only(readable[name]) for name, split in job.splits.items()}
     if not len(job.splits["train"]):

@@ -6,17 +6,22 @@ import contextlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import filelock
+import numpy as np
+from numpy.typing import NDArray
 
 from alcli import files, models, networks
 from alcli.errors import LockHeld
 from alcli.models import RECORD, ModelRecord
 from alcli.networks import Model
 from alcli.project import Project
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 logger = logging.getLogger("alcli")
 
@@ -78,7 +83,13 @@ def begin(project: Project, identity: str, *, resume: bool) -> Path:
 
 
 def publish(
-    project: Project, identity: str, model: Model, about: dict[str, Any], log: list[dict[str, Any]]
+    project: Project,
+    identity: str,
+    model: Model,
+    about: dict[str, Any],
+    log: list[dict[str, Any]],
+    learned: NDArray[np.uint64] | None = None,
+    tables: Mapping[str, pa.Table] | None = None,
 ) -> ModelRecord:
     """Save a model and make its folder appear, whole, under the next number.
 
@@ -88,11 +99,18 @@ def publish(
         model: With its final weights.
         about: All of `model.json` but the id.
         log: A line per epoch and network.
+        learned: Keys of the images whose labels it learned from; None where that is not known.
+        tables: Further tables, by file name.
     """
     place = project.models / f"{_FINISHED}{identity}"
     with files.storage_errors(place):
         networks.save(model, place)
         files.write_bytes(place / LOG, "".join(f"{json.dumps(line)}\n" for line in log).encode())
+        if learned is not None:
+            with files.atomic_path(place / models.LEARNED) as temporary, temporary.open("wb") as sink:
+                np.save(sink, learned, allow_pickle=False)
+        for name, table in (tables or {}).items():
+            _write_table(place / name, table)
         with project.locked("train"):
             about = {"id": models.next_id(project, identity), "identity": identity, **about}
             files.write_json(place / RECORD, about)
@@ -100,3 +118,10 @@ def publish(
             place.rename(folder)
         shutil.rmtree(project.models / f"{_PARTIAL}{identity}")
     return ModelRecord(folder, about)
+
+
+def _write_table(path: Path, table: pa.Table) -> None:
+    from pyarrow import parquet
+
+    with files.atomic_path(path) as temporary:
+        parquet.write_table(table, temporary)

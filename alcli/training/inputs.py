@@ -27,6 +27,10 @@ DECODED_AT_ONCE = 256
 class Inputs(Protocol):
     """Hands out the inputs of a network by position, batch by batch."""
 
+    @property
+    def width(self) -> int:
+        """How many numbers one input has."""
+
     def batches(
         self,
         orders: Iterable[Positions],
@@ -61,6 +65,11 @@ class HeldPixels:
     transform: Transform
     device: torch.device
 
+    @property
+    def width(self) -> int:
+        """How many numbers one image has."""
+        return _pixels_of(self.transform)
+
     def batches(
         self,
         orders: Iterable[Positions],
@@ -81,6 +90,11 @@ class StreamedPixels:
     pool: DecodePool | Album
     transform: Transform
     device: torch.device
+
+    @property
+    def width(self) -> int:
+        """How many numbers one image has."""
+        return _pixels_of(self.transform)
 
     def batches(
         self,
@@ -113,6 +127,11 @@ class Features:
     """Features of a frozen backbone: (n, d), on the device."""
 
     values: Tensor
+
+    @property
+    def width(self) -> int:
+        """How many features there are."""
+        return int(self.values.shape[1])
 
     def batches(
         self,
@@ -174,6 +193,10 @@ class Reader:
                     "size": int(batch.sizes[at]),
                     "mtime_ns": int(batch.mtimes_ns[at]),
                 }
+
+
+def _pixels_of(transform: Transform) -> int:
+    return transform.image_size * transform.image_size * transform.channels
 
 
 def _ready(

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from alcli import models
 from alcli.images.album import Decoders
 from alcli.manifest import Manifest
 from alcli.models import ModelRecord
 from alcli.progress import Progress
 from alcli.project import Project
-from alcli.training.options import Recipe
-from alcli.training.splits import Split, content_digest
+from alcli.training.recipe import Recipe
+from alcli.training.splits import WHOLE_POOL, Split, content_digest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class TrainReport:
 
     Attributes:
         model: The model's id.
-        architecture: `lenet`, `lenet5` or a model of timm.
+        architecture: Built in or a model of timm.
         trained: Whether there was anything to do; else this model was up to date.
         labelled: Images learned from, those with pseudo-labels included.
         pseudo_labelled: How many of them.
@@ -58,6 +64,8 @@ class Job:
         max_bad: Unreadable images that are tolerated; None is any number.
         progress: Told of every batch.
         unreadable: Images found unreadable in this job.
+        metrics: What an objective has to say beside what is measured of every model; joins `model.json`.
+        tables: Tables for the model's folder, by file name.
         began: When, on the monotonic clock.
     """
 
@@ -70,12 +78,30 @@ class Job:
     max_bad: int | None
     progress: Progress
     unreadable: int = 0
+    metrics: dict[str, Any] = field(default_factory=dict)
+    tables: dict[str, pa.Table] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
     @property
     def identity(self) -> str:
         """The digest of all that the model depends on."""
         return self.recipe.identity(content_digest(self.manifest, self.splits))
+
+    @property
+    def learned(self) -> NDArray[np.uint64] | None:
+        """Keys of the images whose labels are learned from, ascending, those of a warm start's model included.
+
+        None where that model does not say which they were.
+        """
+        mine = self.manifest.keys[self.splits["train"].rows]
+        start = self.recipe.start
+        before = np.empty(0, np.uint64) if start is None else models.learned(start)
+        return None if before is None else np.union1d(mine, before)
+
+    @property
+    def images_read(self) -> str:
+        """What to call the images that it reads."""
+        return "images" if WHOLE_POOL in self.splits else "labelled images"
 
     def planned(self) -> TrainReport:
         """Tell what would be done."""

@@ -14,7 +14,13 @@ from torch.nn import functional as F
 from alcli.networks import Model, Outputs
 from alcli.training.calibration import MINIMUM_LABELS, fit_temperature
 from alcli.training.checkpoints import Fitting
-from alcli.training.evaluation import accuracy, class_centres, model_outputs, nearest_centre
+from alcli.training.evaluation import (
+    accuracy,
+    class_centres,
+    cluster_figures,
+    model_outputs,
+    nearest_centre,
+)
 from alcli.training.inputs import Examples
 
 logger = logging.getLogger("alcli")
@@ -43,10 +49,13 @@ def judge(model: Model, examples: dict[str, Examples], fittings: dict[str, Fitti
     """
     metrics: dict[str, Any] = {}
     for name, fitting in fittings.items():
-        prefix = "embedder_" if name == "embedder" else ""
+        prefix = "" if name in ("classifier", "joint", "ccl") else f"{name}_"
         metrics |= {f"{prefix}epochs": len(fitting.log), f"{prefix}best_epoch": fitting.best_epoch}
     learned = model_outputs(model, examples["train"])
     metrics["train_accuracy"] = _logit_accuracy(learned, examples["train"].codes)
+    clusters = model.plan.objective == "ccl"
+    if clusters:
+        metrics |= cluster_figures("train", learned.logits, examples["train"].codes)
     centres = None
     if learned.triplet_embeddings is not None:
         centres = class_centres(
@@ -59,7 +68,9 @@ def judge(model: Model, examples: dict[str, Examples], fittings: dict[str, Fitti
             continue
         outputs = model_outputs(model, examples[name])
         metrics |= _figures(name, outputs, codes, centres)
-        if name == "val":
+        if clusters:
+            metrics |= cluster_figures(name, outputs.logits, codes)
+        elif name == "val":
             temperature, calibration = _calibrate(outputs, codes)
             metrics |= calibration
     return Judgement(temperature, metrics)

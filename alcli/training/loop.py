@@ -23,17 +23,41 @@ from alcli.training.inputs import Examples
 
 
 @dataclass(frozen=True)
+class Batch:
+    """What the loss of one step is computed from.
+
+    Attributes:
+        inputs: b of them, as the network takes them.
+        codes: (b,) class codes.
+        positions: (b,) which of the task's examples these are.
+        epoch: From 1.
+        rng: For draws of the loss; begins anew in every epoch.
+    """
+
+    inputs: Tensor
+    codes: Tensor
+    positions: Positions
+    epoch: int
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True)
 class Task:
     """One network to fit.
 
     Attributes:
-        name: `classifier`, `embedder` or `joint`.
+        name: Unique in a training; it names the checkpoint and the lines of the log.
         network: What is trained and kept; it has only parameters that are to change.
         examples: What it learns from.
         orders: Draws the batches of one epoch.
         steps: Batches of one epoch.
-        loss: Takes a batch's inputs and class codes; returns the loss, and how many were classified right.
+        loss: Takes a batch; returns the loss, and how many were classified right, None if nothing is classified.
         judge: Returns `val_accuracy` and `val_loss` in evaluation mode; nothing without validation images.
+        memory: What is kept from epoch to epoch beside the weights; the checkpoint holds it as it is after the
+            last epoch, not the best one.
+        after_epoch: Called in evaluation mode when an epoch, counted from 1, has been judged.
+        epochs: How many; None leaves it to what was asked for.
+        lr: Adam's first step size; None leaves it to what was asked for.
     """
 
     name: str
@@ -41,8 +65,12 @@ class Task:
     examples: Examples
     orders: Callable[[np.random.Generator], list[Positions]]
     steps: int
-    loss: Callable[[Tensor, Tensor], tuple[Tensor, Tensor | int]]
+    loss: Callable[[Batch], tuple[Tensor, Tensor | None]]
     judge: Callable[[], dict[str, float]]
+    memory: nn.Module | None = None
+    after_epoch: Callable[[int], None] | None = None
+    epochs: int | None = None
+    lr: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +107,7 @@ def fit(task: Task, regime: Regime, checkpoint: Checkpoint, progress: Progress, 
         InputRejected: The loss is no longer a number.
     """
     optimiser = torch.optim.Adam(task.network.parameters(), lr=regime.lr, fused=True)
-    fitting = checkpoint.restore(task.network, optimiser, planned=regime.epochs)
+    fitting = checkpoint.restore(task.network, optimiser, planned=regime.epochs, memory=task.memory)
     with _deterministic(), progress(stage, regime.epochs * task.steps) as advance:
         advance(len(fitting.log) * task.steps, _note(fitting))
         while not _finished(fitting, regime):
@@ -90,12 +118,16 @@ def fit(task: Task, regime: Regime, checkpoint: Checkpoint, progress: Progress, 
             task.network.eval()
             with regime.autocast():
                 line |= task.judge()
+                if task.after_epoch is not None:
+                    task.after_epoch(line["epoch"])
             fitting.log.append({**line, "seconds": round(time.monotonic() - began, 3)})
             if fitting.best_epoch == line["epoch"]:
                 fitting.best = {
                     name: tensor.detach().clone() for name, tensor in task.network.state_dict().items()
                 }
-            checkpoint.save(task.network, optimiser, fitting, last=_finished(fitting, regime))
+            checkpoint.save(
+                task.network, optimiser, fitting, last=_finished(fitting, regime), memory=task.memory
+            )
     task.network.load_state_dict(fitting.best)
     task.network.eval()
     return fitting
@@ -109,10 +141,8 @@ def _train_epoch(
     rng = np.random.default_rng(seed)
     orders = task.orders(rng)
     codes = torch.from_numpy(task.examples.codes).to(regime.device)  # (n,)
-    loss_sum = torch.zeros(
-        (), device=regime.device
-    )  # sums stay on the device: asking for one would wait for it
-    right_sum, seen = torch.zeros((), device=regime.device), 0
+    sums = _Sums(regime.device)
+    draws = np.random.default_rng(derive_seed(seed, "loss"))
     task.network.train()
     with _seeded(seed, regime.device):
         batches = task.examples.inputs.batches(orders, augment=regime.augment, rng=rng)
@@ -120,22 +150,42 @@ def _train_epoch(
             for group in optimiser.param_groups:
                 group["lr"] = regime.lr * _cosine((epoch - 1 + step / len(orders)) / regime.epochs)
             with regime.autocast():
-                loss, right = task.loss(inputs, codes[torch.from_numpy(order).to(regime.device)])
+                of_batch = codes[torch.from_numpy(order).to(regime.device)]
+                loss, right = task.loss(Batch(inputs, of_batch, order, epoch, draws))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            loss_sum += loss.detach() * len(order)
-            right_sum += right
-            seen += len(order)
+            sums.add(loss.detach(), right, len(order))
             stepped()
-    mean_loss = float(loss_sum) / seen
-    if not math.isfinite(mean_loss):
+    means = sums.means()
+    if not math.isfinite(means["loss"]):
         raise InputRejected(
             f"the loss of the {task.name} is no longer a number in epoch {epoch}",
             hint="train with a lower --lr",
         )
-    accuracy = {} if task.name == "embedder" else {"accuracy": float(right_sum) / seen}
-    return {"network": task.name, "epoch": epoch, "loss": mean_loss, **accuracy}
+    return {"network": task.name, "epoch": epoch, **means}
+
+
+class _Sums:
+    """Adds up an epoch. The sums stay on the device: asking for one would wait for it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.loss, self.right, self.seen = torch.zeros((), device=device), torch.zeros((), device=device), 0
+        self.classifies = True
+
+    def add(self, loss: Tensor, right: Tensor | None, count: int) -> None:
+        """Add a batch of `count` images with this mean loss, so many of them classified right."""
+        self.loss += loss * count
+        self.seen += count
+        if right is None:
+            self.classifies = False
+        else:
+            self.right += right
+
+    def means(self) -> dict[str, float]:
+        """Return the mean `loss`, and the `accuracy` where anything is classified."""
+        accuracy = {"accuracy": float(self.right) / self.seen} if self.classifies else {}
+        return {"loss": float(self.loss) / self.seen, **accuracy}
 
 
 def _cosine(share: float) -> float:

@@ -1,37 +1,18 @@
-"""What `train` may be asked for, and what is decided where nothing was asked."""
+"""What `train` may be asked for."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-
-from alcli import files, models, networks
-from alcli.errors import InputRejected, UsageError
-from alcli.images.look import Look, look
-from alcli.images.transform import Transform
-from alcli.manifest import Manifest
-from alcli.models import ModelRecord
-from alcli.networks import Blueprint
-from alcli.project import Project
+from alcli import networks
+from alcli.errors import UsageError
 from alcli.training.augmentation import augmentation
-from alcli.training.splits import Split, labelled_splits, labels_digest
 
-SMALL_PX = 64
 CLASS_WEIGHTS = ("none", "balanced")
-_LOOKED_AT = 64
-_BATCH = 32
-_FEATURE_BATCHES = (32, 1024)
-_LEAST_EPOCHS, _MOST_EPOCHS = 30, 200
-# A balanced batch of the embedder holds two to three times the images of a classifier's.
-_WANTED_STEPS = {"classifier": 1500, "joint": 1500, "embedder": 600}
-_WANTED_STEPS_TIMM = 300
+REFINEMENTS = ("mean", "vote", "last")
 
 
 @dataclass(frozen=True)
@@ -39,7 +20,7 @@ class Options:
     """What was asked for; None leaves the choice to the data.
 
     Attributes:
-        model: `lenet`, `lenet5` or a model of timm.
+        model: `lenet`, `lenet5`, `mlp` or a model of timm.
         weights: A file of weights for the backbone.
         pretrained: Fetch timm's weights.
         image_size: px.
@@ -57,6 +38,16 @@ class Options:
         use_pseudo_labels: Train on pseudo-labels too.
         class_weights: `none` or `balanced`.
         augment: `none`, `standard` or a policy of timm.
+        loss: What the classifier minimises: a file of `losses/classification`.
+        objective: What is fitted: a file of `training/objectives`.
+        parameters: Of the loss, the objective and the rest, by name, as the command line gives them.
+        label_smoothing: Share of each label that is spread evenly over all classes.
+        warm_up_epochs: Epochs of plain cross-entropy before the loss, or refining, begins.
+        co_teaching: Train two classifiers, each of which picks what the other learns from.
+        noise_rate: For co-teaching: the share of wrong labels, in [0, 1), or `auto`, which None means too.
+        mixup: α of the Beta distribution by which two images each are mixed; 0 mixes none.
+        refine_pseudo: `mean`, `vote` or `last`: what takes the place of pseudo-labels, of what the network
+            predicted in the last epochs. None leaves them.
         seed: Drives every random choice.
     """
 
@@ -78,130 +69,24 @@ class Options:
     use_pseudo_labels: bool = False
     class_weights: str = "none"
     augment: str = "none"
+    loss: str = "cross-entropy"
+    objective: str = "classifier"
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    label_smoothing: float = 0.0
+    warm_up_epochs: int | None = None
+    co_teaching: bool = False
+    noise_rate: str | None = None
+    mixup: float = 0.0
+    refine_pseudo: str | None = None
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Options with everything decided but what depends on how many images can be read.
-
-    Attributes:
-        options: As asked for.
-        blueprint: The networks.
-        transform: How images become inputs.
-        precision: `fp32` or `bf16`.
-        weights_digest: Of the file of weights; empty without one.
-        start: The model to go on from; None begins anew.
-    """
-
-    options: Options
-    blueprint: Blueprint
-    transform: Transform
-    precision: str
-    weights_digest: str
-    start: ModelRecord | None = None
-
-    def record(self) -> dict[str, Any]:
-        """Return what `model.json` says of the options."""
-        options = dataclasses.asdict(self.options)
-        return {
-            **options,
-            "model": self.blueprint.architecture,
-            "weights": None if self.options.weights is None else str(self.options.weights),
-            "weights_digest": self.weights_digest,
-            "start": self.start and self.start.about["identity"],
-            "image_size": self.transform.image_size,
-            "channels": self.transform.channels,
-            "dropout": self.blueprint.dropout,
-            "precision": self.precision,
-        }
-
-    def identity(self, content: str) -> str:
-        """Return the digest of what a trained model depends on: these decisions and the labelled images."""
-        return files.digest(
-            json.dumps({**self.record(), "weights": None}, sort_keys=True), self.transform.digest, content
-        )
-
-    def batch_size(self, images: int) -> int:
-        """Return how many images make a step; features are so small that batches grow with their number."""
-        if self.options.batch_size is not None:
-            return self.options.batch_size
-        if not self.options.freeze_backbone:
-            return _BATCH
-        low, high = _FEATURE_BATCHES
-        return min(high, max(low, images // 16))
-
-    def epochs(self, task: str, steps: int) -> int:
-        """Return how many epochs of `steps` steps to train; small sets take more, to take enough steps."""
-        if self.options.epochs is not None:
-            return self.options.epochs
-        wanted = (
-            _WANTED_STEPS[task] if networks.is_built_in(self.blueprint.architecture) else _WANTED_STEPS_TIMM
-        )
-        return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, math.ceil(wanted / steps)))
-
-
-def decide(
-    options: Options, project: Project, manifest: Manifest, train: Split, device: torch.device
-) -> Recipe:
-    """Fill in what was left open, after a look at a few labelled images.
+def check(options: Options) -> None:
+    """Check what can be checked before anything is read.
 
     Raises:
         UsageError: A value is unknown or out of range.
-        InputRejected: There is no file of weights.
     """
-    _check(options)
-    seen = _look_at_some(project, manifest, train)
-    architecture = options.model or ("lenet" if seen.longest_side <= SMALL_PX else "resnet18")
-    networks.check_architecture(architecture)
-    transform = networks.default_transform(
-        architecture, image_size=_image_size(options, architecture, seen), channels=_channels(options, seen)
-    )
-    blueprint = Blueprint(
-        architecture=architecture,
-        classes=len(manifest.classes),
-        channels=transform.channels,
-        image_size=transform.image_size,
-        embedding=options.embedding,
-        embedding_dim=options.embedding_dim,
-        dropout=networks.default_dropout(architecture) if options.dropout is None else options.dropout,
-        frozen=options.freeze_backbone,
-    )
-    if options.weights is not None and not options.weights.is_file():
-        raise InputRejected(f"there is no file of weights at {options.weights}")
-    digest = "" if options.weights is None else files.file_digest(options.weights)
-    precision = networks.choose_precision(options.precision, device)
-    start = _start(project, manifest, train) if options.warm_start else None
-    return Recipe(options, blueprint, transform, precision, digest, start)
-
-
-def settle(options: Options, project: Project, manifest: Manifest) -> tuple[Options, Blueprint, Transform]:
-    """Decide what depends on the images alone, once, so that many trainings on them share it.
-
-    Args:
-        options: As asked for.
-        project: The pool.
-        manifest: With all labels that any of the trainings may see.
-
-    Returns:
-        The options with model, image size and channels filled in; the networks; how images become inputs.
-
-    Raises:
-        UsageError: A value is unknown or out of range.
-        InputRejected: There is no file of weights.
-    """
-    labelled = labelled_splits(manifest, use_pseudo_labels=False)["train"]
-    recipe = decide(options, project, manifest, labelled, networks.choose_device("cpu"))
-    settled = dataclasses.replace(
-        options,
-        model=recipe.blueprint.architecture,
-        image_size=recipe.transform.image_size,
-        channels=recipe.transform.channels,
-    )
-    return settled, recipe.blueprint, recipe.transform
-
-
-def _check(options: Options) -> None:
     known = {"embedding": networks.EMBEDDINGS, "class_weights": CLASS_WEIGHTS}
     for name, values in known.items():
         if getattr(options, name) not in values:
@@ -220,30 +105,70 @@ def _check(options: Options) -> None:
     if options.augment != "none" and options.freeze_backbone:
         raise UsageError("--augment cannot go with --freeze-backbone: features are computed once per image")
     augmentation(options.augment)
+    _check_noise(options)
 
 
-def _start(project: Project, manifest: Manifest, train: Split) -> ModelRecord | None:
-    """Return the newest of our models that learned from other labels: the same call twice begins alike."""
-    now = labels_digest(manifest, train)
-    others = [m for m in models.all_models(project) if not m.external and m.about["labels_digest"] != now]
-    return others[-1] if others else None
+def given_noise_rate(options: Options) -> float | None:
+    """Return the share of wrong labels as it was given; None if it is to be estimated.
+
+    Raises:
+        UsageError: It is not a share in [0, 1).
+    """
+    if options.noise_rate in (None, "auto"):
+        return None
+    try:
+        share = float(options.noise_rate)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share < 1:
+        raise UsageError(f"--noise-rate {options.noise_rate}: a share in [0, 1) is needed, or auto")
+    return share
 
 
-def _look_at_some(project: Project, manifest: Manifest, train: Split) -> Look:
-    """Look at the images with the smallest ids: as good as random, and the same every time."""
-    order = np.argsort(manifest.keys[train.rows], kind="stable")[:_LOOKED_AT]
-    names = manifest.strings("file_name", train.rows[order])
-    return look([f"{project.pool}/{name}" for name in names])
+def _check_noise(options: Options) -> None:
+    """Check what helps against wrong labels, and what of it goes together."""
+    if not 0 <= options.label_smoothing < 1:
+        raise UsageError(f"--label-smoothing {options.label_smoothing}: a share in [0, 1) is needed")
+    if not (options.mixup >= 0 and math.isfinite(options.mixup)):
+        raise UsageError(f"--mixup {options.mixup}: a positive number is needed, or 0 for none")
+    if options.warm_up_epochs is not None and options.warm_up_epochs < 0:
+        raise UsageError(f"--warm-up-epochs {options.warm_up_epochs}: 0 or more is needed")
+    if options.noise_rate is not None and not options.co_teaching:
+        raise UsageError("--noise-rate is for --co-teaching")
+    given_noise_rate(options)
+    if options.refine_pseudo not in (None, *REFINEMENTS):
+        raise UsageError(
+            f"unknown --refine-pseudo '{options.refine_pseudo}'", hint=f"one of: {', '.join(REFINEMENTS)}"
+        )
+    if options.refine_pseudo is not None and not options.use_pseudo_labels:
+        raise UsageError(
+            "--refine-pseudo needs --use-pseudo-labels", hint="--use-pseudo-labels --refine-pseudo mean"
+        )
+    _check_company(options)
 
 
-def _image_size(options: Options, architecture: str, seen: Look) -> int | None:
-    if options.image_size is not None or not networks.is_built_in(architecture):
-        return options.image_size
-    return min(SMALL_PX, max(networks.SMALLEST_PX, seen.longest_side))
-
-
-def _channels(options: Options, seen: Look) -> int:
-    """Grey networks for grey images, unless weights are given: those are nearly always for colour."""
-    if options.channels is not None:
-        return options.channels
-    return 1 if seen.grey and options.weights is None and not options.pretrained else 3
+def _check_company(options: Options) -> None:
+    """Refuse what has no meaning together."""
+    asked = {
+        "--co-teaching": options.co_teaching,
+        "--mixup": options.mixup > 0,
+        "--refine-pseudo": options.refine_pseudo is not None,
+    }
+    wanted = [flag for flag, on in asked.items() if on]
+    if wanted and options.embedding == "joint" and not options.freeze_backbone:
+        raise UsageError(
+            f"{wanted[0]} cannot go with --embedding joint, whose triplets are of the same batch as it is",
+            hint="--embedding triplet, or none",
+        )
+    if options.co_teaching and len(wanted) > 1:
+        raise UsageError(f"--co-teaching and {wanted[1]} exclude each other")
+    asked |= {
+        "--loss": options.loss != "cross-entropy",
+        "--label-smoothing": options.label_smoothing > 0,
+    }
+    foreign = {"ccl": list(asked), "vaal": ["--loss"]}.get(options.objective, [])
+    for flag in foreign:
+        if asked[flag]:
+            raise UsageError(
+                f"{flag} cannot go with --objective {options.objective}, which has losses of its own"
+            )

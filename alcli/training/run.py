@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import logging
 from typing import Any
 
 import numpy as np
-import torch
 
 from alcli import __version__, ledger, networks
 from alcli import manifest as manifests
-from alcli.errors import InputRejected
 from alcli.images.album import Decoders
 from alcli.models import ModelRecord
 from alcli.networks import Model
 from alcli.progress import Progress, silent
 from alcli.project import Project
-from alcli.training import batches, features, folders, tasks
+from alcli.training import batches, beginning, features, folders, methods, noise
 from alcli.training.augmentation import augmentation
 from alcli.training.checkpoints import Checkpoint, Fitting
 from alcli.training.examples import read_examples
@@ -26,8 +25,9 @@ from alcli.training.inputs import Examples
 from alcli.training.job import Job, TrainReport
 from alcli.training.judgement import judge
 from alcli.training.loop import Regime, Task, fit
-from alcli.training.options import Options, Recipe, decide
-from alcli.training.splits import check_trainable, labelled_splits, labels_digest
+from alcli.training.options import Options
+from alcli.training.recipe import decide
+from alcli.training.splits import WHOLE_POOL, check_trainable, labelled_splits, labels_digest, whole_pool
 
 logger = logging.getLogger("alcli")
 
@@ -71,7 +71,10 @@ def train(
     check_trainable(project, manifest, splits["train"])
     if not test:
         splits["test"] = splits["test"].only(np.zeros(len(splits["test"]), np.bool_))
+    if options.objective in methods.OF_WHOLE_POOL:
+        splits[WHOLE_POOL] = whole_pool(manifest, splits["train"])
     recipe = decide(options, project, manifest, splits["train"], place)
+    recipe = dataclasses.replace(recipe, noise=noise.rate(options, project, manifest, splits["train"]))
     job = Job(project, manifest, recipe, splits, place, workers, max_bad, progress)
     if dry_run:
         return job.planned()
@@ -80,7 +83,7 @@ def train(
         if current is not None:
             logger.info("model %s is up to date: same labels, same options, same seed", current.id)
             return job.report(current, trained=False)
-        model = _first_weights(recipe).to(place)
+        model = beginning.first_weights(recipe).to(place)
         with read_examples(job, model) as examples:
             record = _train(job, model, examples, resume=resume)
         ledger.note(project, "train", model=record.id, labelled=len(job.splits["train"]))
@@ -92,90 +95,37 @@ def _train(job: Job, model: Model, examples: dict[str, Examples], *, resume: boo
     _drop_hopeless_embedder(job, model)
     _tell_about_data(job)
     if model.frozen:
-        _standardise(model, examples["train"])
+        beginning.standardise(model, examples["train"])
     identity = job.identity
     partial = folders.begin(job.project, identity, resume=resume)
     fittings: dict[str, Fitting] = {}
-    for task in _tasks(job, model, examples):
+    objective = methods.find_objective(job.recipe.options.objective)
+    own = methods.own(objective, job.recipe.parameters)
+    for task in objective(job, model, examples, **own):
         checkpoint = Checkpoint(partial / f"{task.name}.safetensors")
         stage = f"training {model.plan.architecture} ({task.name})"
         fittings[task.name] = fit(task, _regime(job, task), checkpoint, job.progress, stage)
     judged = judge(model, examples, fittings)
-    about = {**_description(job, model), "temperature": judged.temperature, "metrics": judged.metrics}
+    about = {
+        **_description(job, model),
+        "temperature": judged.temperature,
+        "metrics": judged.metrics | job.metrics,
+    }
     log = [line for fitting in fittings.values() for line in fitting.log]
-    return folders.publish(job.project, identity, model, about, log)
-
-
-def _tasks(job: Job, model: Model, examples: dict[str, Examples]) -> list[Task]:
-    """Say which networks are to be fitted, in this order."""
-    learned, val = examples["train"], examples["val"]
-    classes = len(job.manifest.classes)
-    how: dict[str, Any] = {"size": job.recipe.batch_size(len(learned)), "weights": None}
-    if job.recipe.options.class_weights == "balanced":
-        how["weights"] = tasks.balanced_weights(learned.codes, classes).to(job.device)
-    if model.embedder is None:
-        return [tasks.classifier_task(model, learned, val, **how)]
-    if model.plan.embedding == "joint" and not model.frozen:
-        return [tasks.joint_task(model, learned, val, **how)]
-    return [
-        tasks.classifier_task(model, learned, val, **how),
-        tasks.embedder_task(model.embedder, learned, val, classes=classes),
-    ]
+    return folders.publish(job.project, identity, model, about, log, job.learned, job.tables)
 
 
 def _regime(job: Job, task: Task) -> Regime:
     options = job.recipe.options
     return Regime(
-        epochs=job.recipe.epochs(task.name, task.steps),
-        lr=options.lr,
+        epochs=task.epochs or job.recipe.epochs(task.name, task.steps),
+        lr=task.lr or options.lr,
         patience=options.patience,
         seed=options.seed,
         device=job.device,
         precision=job.recipe.precision,
         augment=augmentation(options.augment),
     )
-
-
-def _first_weights(recipe: Recipe) -> Model:
-    """Build the model with the weights it starts from: drawn, read from a file, or fetched."""
-    options, plan = recipe.options, recipe.blueprint
-    model = networks.build(plan, seed=options.seed, pretrained=options.pretrained)
-    if options.weights is not None:
-        weights = networks.read_weights(options.weights)
-        for network in (model.classifier, model.embedder):
-            if network is not None and network.backbone is not None:
-                networks.fit_backbone(network.backbone, weights, plan.architecture, options.weights)
-    if recipe.start is not None:
-        _go_on(model, recipe.start)
-    if plan.frozen:
-        model.classifier.backbone.requires_grad_(requires_grad=False)
-    return model
-
-
-def _go_on(model: Model, start: ModelRecord) -> None:
-    """Give a model the weights of an earlier one.
-
-    Raises:
-        InputRejected: That one is another network, or knows other classes.
-    """
-    before = networks.load(start, torch.device("cpu"))
-    try:
-        model.classifier.load_state_dict(before.classifier.state_dict())
-        if model.embedder is not None and before.embedder is not None:
-            model.embedder.load_state_dict(before.embedder.state_dict())
-    except RuntimeError as error:
-        raise InputRejected(
-            f"--warm-start: model {start.id} is another network, or knows other classes",
-            hint="train once without --warm-start",
-        ) from error
-
-
-def _standardise(model: Model, learned: Examples) -> None:
-    """Let both heads of a frozen backbone see features of mean 0 and deviation 1."""
-    values = next(iter(learned.inputs.batches([np.arange(len(learned))])))  # (n, d)
-    for head in (model.classifier, model.embedder):
-        if head is not None and isinstance(head.scale, networks.Standardise):
-            head.scale.fit(values)
 
 
 def _drop_hopeless_embedder(job: Job, model: Model) -> None:
@@ -203,7 +153,7 @@ def _tell_about_data(job: Job) -> None:
     """Say what people should know before they trust the model."""
     if job.unreadable:
         logger.warning(
-            "%d labelled images are unreadable and were left out; see `alcli status`", job.unreadable
+            "%d %s are unreadable and were left out; see `alcli status`", job.unreadable, job.images_read
         )
     absent = np.setdiff1d(np.arange(len(job.manifest.classes)), job.splits["train"].codes)
     if len(absent):
@@ -224,6 +174,9 @@ def _description(job: Job, model: Model) -> dict[str, Any]:
         "kind": "trained",
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "architecture": plan.architecture,
+        "objective": plan.objective,
+        "code": plan.code,
+        "code_width": plan.code_width,
         "classes": list(job.manifest.classes),
         "transform": job.recipe.transform.to_dict(),
         "embedding": "none" if model.embedder is None else plan.embedding,

@@ -12,6 +12,8 @@ from alcli.errors import InputRejected, StepMissing
 from alcli.manifest import SPLITS, Manifest
 from alcli.project import Project
 
+WHOLE_POOL = "pool"  # among the splits of a job: all readable images of `train`, labelled or not
+
 
 @dataclass(frozen=True)
 class Split:
@@ -19,7 +21,7 @@ class Split:
 
     Attributes:
         rows: (n,) rows of the manifest, ascending.
-        codes: (n,) class codes.
+        codes: (n,) class codes; -1 for none, in the whole pool alone.
         given_by_model: (n,) whether the label is a pseudo-label.
     """
 
@@ -56,6 +58,15 @@ def labelled_splits(manifest: Manifest, *, use_pseudo_labels: bool) -> dict[str,
     return splits
 
 
+def whole_pool(manifest: Manifest, train: Split) -> Split:
+    """Return all readable images of the train split, with the labels that `train` has."""
+    codes = np.full(len(manifest), -1)
+    pseudo = np.zeros(len(manifest), np.bool_)
+    codes[train.rows], pseudo[train.rows] = train.codes, train.given_by_model
+    rows = np.flatnonzero(manifest.readable & manifest.equals("split", "train"))
+    return Split(rows, codes[rows], pseudo[rows])
+
+
 def check_trainable(project: Project, manifest: Manifest, train: Split) -> None:
     """Check that there is something to learn.
 
@@ -81,7 +92,7 @@ def check_trainable(project: Project, manifest: Manifest, train: Split) -> None:
 def labels_digest(manifest: Manifest, train: Split) -> str:
     """Return a digest of the ids and labels trained on; it does not change with the order of files."""
     ids = manifest.strings("alcli_id", train.rows)
-    names = [manifest.classes[code] for code in train.codes]
+    names = [manifest.classes[code] if code >= 0 else "" for code in train.codes]
     pairs = sorted(f"{one}\t{name}" for one, name in zip(ids, names, strict=True))
     return files.digest(*pairs, *manifest.classes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -11,18 +12,28 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from alcli.losses.triplet import triplet
-from alcli.networks import Embedder, Model
+from alcli.networks import Classifier, Embedder, Model
 from alcli.training import batches
+from alcli.training.criterion import Criterion, credit
 from alcli.training.evaluation import accuracy, class_centres, nearest_centre, outputs_of
 from alcli.training.inputs import Examples
-from alcli.training.loop import Task
+from alcli.training.loop import Batch, Task
+from alcli.training.mixing import mixed
+from alcli.training.refining import Refiner
 
 _CENTRED_ON = 64  # images per class whose mean is a class's centre while training; at the end all count
 _JUDGED_AT_ONCE = 256
 
 
 def classifier_task(
-    model: Model, train: Examples, val: Examples, *, size: int, weights: Tensor | None
+    model: Model,
+    train: Examples,
+    val: Examples,
+    *,
+    size: int,
+    criterion: Criterion,
+    mixup: float = 0.0,
+    refiner: Refiner | None = None,
 ) -> Task:
     """Return the training of the classifier alone.
 
@@ -31,21 +42,34 @@ def classifier_task(
         train: Learned from.
         val: Judged on; may be empty.
         size: Images per step.
-        weights: (c,) of the classes in the loss.
+        criterion: What is minimised.
+        mixup: α by which images are mixed; 0 mixes none.
+        refiner: Gives the targets of pseudo-labelled images; None leaves them.
     """
-    network, forward = _classifier(model)
+    network, forward = trained_classifier(model.classifier, frozen=model.frozen)
 
-    def loss(inputs: Tensor, codes: Tensor) -> tuple[Tensor, Tensor | int]:
+    def loss(batch: Batch) -> tuple[Tensor, Tensor]:
+        inputs, targets = batch.inputs, batch.codes if refiner is None else refiner.targets(batch)
+        if mixup:
+            inputs, targets = mixed(inputs, criterion.as_shares(targets), mixup, batch.rng)
         logits = forward(inputs)
-        return F.cross_entropy(logits.float(), codes, weight=weights), (logits.argmax(dim=1) == codes).sum()
+        value = criterion.mean(logits, targets, inputs=inputs, epoch=batch.epoch)
+        if refiner is not None:
+            value = value + refiner.pressure(logits, batch.epoch)
+        return value, credit(logits, targets)
 
     def judge() -> dict[str, float]:
-        return _judge_logits(outputs_of(forward, val), val.codes) if len(val) else {}
+        return judge_classifier(forward, val)
 
     def orders(rng: np.random.Generator) -> list[batches.Positions]:
         return batches.shuffled(len(train), size, rng)
 
-    return Task("classifier", network, train, orders, -(-len(train) // size), loss, judge)
+    task = Task("classifier", criterion.around(network), train, orders, -(-len(train) // size), loss, judge)
+    if refiner is None:
+        return task
+    return dataclasses.replace(
+        task, memory=refiner.history, after_epoch=lambda _: refiner.remember(forward, train)
+    )
 
 
 def embedder_task(embedder: Embedder, train: Examples, val: Examples, *, classes: int) -> Task:
@@ -55,8 +79,8 @@ def embedder_task(embedder: Embedder, train: Examples, val: Examples, *, classes
     """
     centred = _first_of_each_class(train.codes, _CENTRED_ON)
 
-    def loss(inputs: Tensor, codes: Tensor) -> tuple[Tensor, Tensor | int]:
-        return triplet(embedder(inputs), codes), 0
+    def loss(batch: Batch) -> tuple[Tensor, None]:
+        return triplet(embedder(batch.inputs), batch.codes), None
 
     def judge() -> dict[str, float]:
         if not len(val):
@@ -74,28 +98,26 @@ def embedder_task(embedder: Embedder, train: Examples, val: Examples, *, classes
     )
 
 
-def joint_task(model: Model, train: Examples, val: Examples, *, size: int, weights: Tensor | None) -> Task:
+def joint_task(model: Model, train: Examples, val: Examples, *, size: int, criterion: Criterion) -> Task:
     """Return the training of one backbone with both heads: the sum of both losses over the same batch.
 
     Every image comes with a companion of its class: there are positives however many classes there are.
     """
 
-    def loss(inputs: Tensor, codes: Tensor) -> tuple[Tensor, Tensor | int]:
-        outputs = model(inputs)
-        right = (outputs.logits.argmax(dim=1) == codes).sum()
-        classified = F.cross_entropy(outputs.logits.float(), codes, weight=weights)
-        return classified + triplet(outputs.triplet_embeddings, codes), right
+    def loss(batch: Batch) -> tuple[Tensor, Tensor]:
+        outputs = model(batch.inputs)
+        classified = criterion.mean(outputs.logits, batch.codes, inputs=batch.inputs, epoch=batch.epoch)
+        right = credit(outputs.logits, batch.codes)
+        return classified + triplet(outputs.triplet_embeddings, batch.codes), right
 
     def judge() -> dict[str, float]:
-        return (
-            _judge_logits(outputs_of(lambda inputs: model(inputs).logits, val), val.codes) if len(val) else {}
-        )
+        return judge_classifier(lambda inputs: model(inputs).logits, val)
 
     def orders(rng: np.random.Generator) -> list[batches.Positions]:
         return batches.with_companions(train.codes, size, rng)
 
     steps = -(-len(train) // max(1, size // 2))
-    return Task("joint", model, train, orders, steps, loss, judge)
+    return Task("joint", criterion.around(model), train, orders, steps, loss, judge)
 
 
 def balanced_weights(codes: NDArray[np.int64], classes: int) -> Tensor:
@@ -107,10 +129,11 @@ def balanced_weights(codes: NDArray[np.int64], classes: int) -> Tensor:
     return torch.from_numpy(weights)
 
 
-def _classifier(model: Model) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
-    """Return the part that is trained, and what it makes of a batch of inputs: logits."""
-    classifier = model.classifier
-    if model.frozen:
+def trained_classifier(
+    classifier: Classifier, *, frozen: bool
+) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+    """Return the part that is trained, and what it makes of a batch of inputs, features if frozen: logits."""
+    if frozen:
         return _trained_part(classifier), lambda features: classifier.classify(features)[0]
     return classifier, lambda images: classifier(images)[0]
 
@@ -122,7 +145,13 @@ def _trained_part(network: nn.Module) -> nn.Module:
     return nn.ModuleDict({name: part for name, part in network.named_children() if name != "backbone"})
 
 
-def _judge_logits(logits: Tensor, codes: NDArray[np.int64]) -> dict[str, float]:
+def judge_classifier(forward: Callable[[Tensor], Tensor], val: Examples) -> dict[str, float]:
+    """Return how good a network in evaluation mode is that gives logits; nothing without images."""
+    return judge_logits(outputs_of(forward, val), val.codes) if len(val) else {}
+
+
+def judge_logits(logits: Tensor, codes: NDArray[np.int64]) -> dict[str, float]:
+    """Return `val_accuracy`, in [0, 1], and `val_loss`, in nats, of (n, c) logits."""
     loss = F.cross_entropy(logits, torch.from_numpy(codes))
     return {"val_accuracy": accuracy(logits.argmax(dim=1).numpy(), codes), "val_loss": float(loss)}
 

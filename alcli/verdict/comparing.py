@@ -118,10 +118,12 @@ def baseline_of(method: str, runs: Mapping[str, Runs]) -> str | None:
     """Return the method to compare with: `random+suffix` for `any+suffix`, else `random`; None without either.
 
     A baseline without a complete seed is none. What spends no labels is best compared with the same trick on
-    images drawn at random.
+    images drawn at random. Where nothing is compared with `random+suffix`, it is a method like any other.
     """
-    _, plus, suffix = method.partition("+")
-    for name in (f"{BASELINE}{plus}{suffix}", BASELINE):
+    strategy, plus, suffix = method.partition("+")
+    same = f"{BASELINE}{plus}{suffix}"
+    alone = not any(name != same and name.partition("+")[2] == suffix for name in runs)
+    for name in (BASELINE, same) if strategy == BASELINE and alone else (same, BASELINE):
         if name in runs and runs[name].seeds:
             return name
     return None

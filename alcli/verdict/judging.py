@@ -70,7 +70,7 @@ class Verdict:
         methods: In the order of the results.
         all_labels: The reference, if it was run.
         words: The verdict in one sentence.
-        notes: Seeds left out, and comparisons over a part of the rounds or seeds.
+        notes: Labels that are wrong on purpose, seeds left out, and comparisons over a part of the rounds or seeds.
     """
 
     metric: str
@@ -95,7 +95,8 @@ def judge(
         columns: The results, a row per method, seed and round; equal-length columns `method`, `seed`, `round` (0 is
             the initial labels), `labels` (by people, the initial ones included), `pseudo_labels`,
             `pseudo_precision`, `accuracy` and `macro_f1` in [0, 1], `train_seconds`, `score_seconds`,
-            `select_seconds`, and `error` (None where all went well).
+            `select_seconds`, and `error` (None where all went well); `withheld` may be there, how many of
+            `labels` a check left out, and `label_noise`, the share of the others that is wrong.
         metric: `accuracy` or `macro_f1`.
         level: Of the intervals, from 0.5 to 0.999; a difference is real when its corrected p is at most 1 - level.
         seed: Of the signs drawn for the test where there are more than 16 seeds.
@@ -130,7 +131,7 @@ def judge(
             {name: one for name, one in found.items() if isinstance(one, Comparison)},
             alpha,
         ),
-        notes=tuple(words.notes(by_method, found)),
+        notes=(*words.wrong_on_purpose(columns), *words.notes(by_method, found)),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, get_args
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, get_args
 
 from alcli.verdict import figures, permutation
 from alcli.verdict.comparing import BASELINE, Comparison
@@ -159,3 +159,40 @@ def notes(runs: Mapping[str, Runs], found: Mapping[str, Comparison | str]) -> It
                 f"{name} and {one.baseline} are compared over what both have: "
                 f"{len(one.rounds)} of {rounds} rounds, {len(one.seeds)} of {figures.counted(seeds, 'seed')}"
             )
+
+
+def wrong_on_purpose(columns: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    """Yield what share of the labels that people gave is wrong, if any is, and what checks left out of them.
+
+    Args:
+        columns: As for `judge`; `label_noise` and `withheld`, the share and the number so far, may lack.
+    """
+    last: dict[tuple[str, int], tuple[int, int, int, float]] = {}
+    names = ("method", "seed", "round", "labels", "label_noise")
+    left_out = columns.get("withheld") or [None] * len(columns["method"])
+    for (method, seed, round_, labels, share), out in zip(
+        zip(*(columns.get(name, ()) for name in names), strict=False), left_out, strict=False
+    ):
+        if share is not None and round_ >= last.get((method, seed), (0,))[0]:
+            last[method, seed] = (round_, labels, out or 0, share)
+    checked = {method for (method, _), (_, _, out, _) in last.items() if out}
+    given, _, wrong = _added(one for (method, _), one in last.items() if method not in checked)
+    if wrong:
+        yield (
+            f"Labels are wrong on purpose: {100 * wrong / given:.1f} % of those that people gave; "
+            "the metric is measured on true ones"
+        )
+    for name in sorted(checked):
+        given, out, wrong = _added(one for (method, _), one in last.items() if method == name)
+        yield (
+            f"{name}: the check left out {100 * out / given:.1f} % of the labels bought; of the others "
+            f"{100 * wrong / max(given - out, 1):.1f} % are wrong"
+        )
+
+
+def _added(lines: Iterable[tuple[int, int, int, float]]) -> tuple[int, int, float]:
+    """Return how many labels were bought, how many of them left out, and how many of the others are wrong."""
+    given, out, wrong = 0, 0, 0.0
+    for _, labels, withheld, share in lines:
+        given, out, wrong = given + labels, out + withheld, wrong + (labels - withheld) * share
+    return given, out, wrong

@@ -76,6 +76,12 @@ def test_precision_below_the_minimum_is_exit_code_5(pool: Project) -> None:
         (["--method", "confidence"], "exactly one of -k and --threshold"),
         (["--method", "confidence", "-k", "0"], "'-k'"),
         (["--method", "sure", "-k", "1"], "'sure'"),
+        (["--decay", "linear", "--clear"], "--method is missing"),
+        (["--method", "confidence", "--threshold", "0.9", "--decay", "constant"], "--method entropy"),
+        (["--method", "entropy", "-k", "5", "--decay", "constant"], "--decay lowers the --threshold"),
+        (["--method", "entropy", "--threshold", "0.1", "--rate", "0.01"], "--rate says how fast --decay is"),
+        (["--method", "entropy", "--threshold", "0.1", "--decay", "linear", "--rate", "-1"], "--rate -1"),
+        (["--method", "entropy", "--threshold", "0.1", "--decay", "slow", "--rate", "1"], "'slow'"),
         (["--method", "confidence", "-k", "1", "--min-precision", "90"], "'--min-precision'"),
         (["--method", "entropy", "-k", "1", "--max-distance-quantile", "0.9"], "--max-distance-quantile"),
     ],
@@ -91,3 +97,26 @@ def test_nothing_left_is_exit_code_4(pool: Project) -> None:
     result = run(pool, "--method", "confidence", "-k", "4")
     assert result.exit_code == 4
     assert f"hint: alcli pseudolabel --clear {pool.pool}" in result.stderr
+
+
+CEAL = ["--method", "entropy", "--threshold", "0.4", "--decay", "linear", "--rate", "0.2"]
+
+
+def test_ceal_says_its_threshold_and_when_it_ended(pool: Project) -> None:
+    """Entropies of .99 .9 .8 .7 are .056 .325 .500 .611 nats; δ is .4, .2 and 0."""
+    first = run(pool, *CEAL)
+    assert first.stderr.splitlines()[:2] == [
+        "round t = 0 of the schedule: entropy below 0.4 nats",
+        "pseudo-labelled 2 of 4 images; now 2",
+    ]
+    listing = CliRunner().invoke(app, ["select", "--strategy", "random", "-k", "1", str(pool.pool)])
+    assert "2 pseudo-labels of CEAL went back to the pool: they last one round" in listing.stderr
+    second = json.loads(run(pool, *CEAL, "--json", "-q").stdout)
+    assert second["step"] == {"t": 1, "delta": 0.2, "ended": None, "noted": False}
+    CliRunner().invoke(app, ["select", "--strategy", "random", "-k", "1", "--add", str(pool.pool)])
+    last = run(pool, *CEAL)
+    assert (last.exit_code, last.stderr) == (
+        0,
+        "pseudo-labelling ended at round t = 2; this is t = 2, nothing is labelled\n",
+    )
+    assert not manifests.read(pool.manifest).filled("pseudo_label").any()

@@ -28,7 +28,12 @@ def test_lenet5_has_the_parameters_of_its_publication() -> None:
     assert default_dropout("lenet5") == 0
 
 
-@pytest.mark.parametrize("architecture", ["lenet", "lenet5"])
+def test_the_perceptron_has_the_layers_of_its_publication() -> None:
+    assert parameters("mlp", 1, 28) == 784 * 500 + 500 + 500 * 300 + 300 + 300 * 10 + 10
+    assert default_dropout("mlp") == 0
+
+
+@pytest.mark.parametrize("architecture", ["lenet", "lenet5", "mlp"])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("image_size", [8, 9, 11, 15, 16, 28, 32, 33, 64, 100])
 def test_built_in_networks_take_any_size_from_8_px(architecture: str, channels: int, image_size: int) -> None:

@@ -13,13 +13,16 @@ import numpy as np
 from alcli.reporting.page import (
     Card,
     Confusion,
+    ErrorRate,
     Finding,
     Histogram,
+    LabelQuality,
     Map,
     Overview,
     Page,
     RoundLine,
     Sheet,
+    Suspect,
 )
 from PIL import Image, ImageDraw
 
@@ -183,6 +186,26 @@ def confusion(size: int = 5) -> Confusion:
     return Confusion("Model 0004-ab12cd on 320 validation images.", names, counts.tolist())
 
 
+def quality() -> LabelQuality:
+    """Return an audit of 460 labels with three suspects; the image of the second is gone."""
+    return LabelQuality(
+        "audit 2 by rad-voting with model 0004-ab12cd",
+        suspected=31,
+        labels=460,
+        overall=ErrorRate("all labels", 460, 37, 37 / 460, 0.057, 0.109),
+        by_class=[
+            ErrorRate(EVIL, 80, 20, 0.25, 0.16, 0.359),
+            ErrorRate("circle", 380, 17, 17 / 380, 0.026, 0.071),
+        ],
+        by_annotator=[ErrorRate(f"bob {EVIL}", 100, 30, 0.3, 0.212, 0.4)],
+        suspects=[
+            Suspect(f"labelled/{EVIL}", thumbnail(0, 5), EVIL, "ring", "relabel", EVIL),
+            Suspect("labelled/gone.png", "", "circle", EVIL, "drop"),
+            Suspect("labelled/out.png", thumbnail(2, 6), "ring", None, "ask", "ann, bob"),
+        ],
+    )
+
+
 COMPARISON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 80" width="480" height="320">
 <style>circle { fill: #3450c4 }</style><script>alert(2)</script><rect width="120" height="80" fill="#fff"/>
 <circle cx="20" cy="60" r="3"/><circle cx="50" cy="45" r="3"/><circle cx="90" cy="20" r="3"/></svg>"""
@@ -221,7 +244,7 @@ def full(cards: int = 36, points: int = 1500, classes: int = 5) -> Page:
             Finding(EVIL, "cannot be decoded: truncated file"),
             Finding("broken/a.png", f"no such file {EVIL}"),
         ],
-        suspects=[Finding(f"labelled/{EVIL}", "labelled circle; the model says ring with 99 %")],
+        quality=quality(),
         omitted_problems=4,
         comparison=COMPARISON,
     )

@@ -272,7 +272,7 @@ def test_a_name_that_looks_like_markup_is_text_everywhere(browser: Browser, size
     browser.load(size)
     assert browser.text("h1") == pages.EVIL
     for place in ("#overview .facts", "#overview .advice", "#classes", "#cards li:nth-child(3) .card", "#duplicates",
-                  "#problems tbody th", "#problems tbody tr:nth-child(2) td", "#suspects"):  # fmt: skip
+                  "#problems tbody th", "#problems tbody tr:nth-child(2) td", "#quality .suspects", "#quality .pair"):  # fmt: skip
         assert pages.EVIL in browser.text(place), place
     open_card(browser, 2)
     assert browser.text("#viewer-name") == pages.EVIL

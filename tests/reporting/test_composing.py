@@ -84,7 +84,7 @@ def test_every_section(pool: Path) -> None:
     assert sum(map(sum, page.confusion.counts)) == 12
     assert [finding.file_name for finding in page.problems] == ["unlabelled/broken.png"]
     assert page.problems[0].what.startswith("unreadable: ")
-    assert (page.comparison, page.suspects) == ("", ())
+    assert (page.comparison, page.quality) == ("", None)
 
 
 def test_names_stay_as_they_are_and_pictures_are_where_they_belong(pool: Path) -> None:

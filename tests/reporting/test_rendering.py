@@ -19,7 +19,7 @@ from tests.reporting import pages
 
 EVERY_SECTION = [
     "overview", "rounds", "classes", "scores", "selection", "duplicates", "map", "confusion", "comparison",
-    "suspects", "problems",
+    "quality", "problems",
 ]  # fmt: skip
 
 
@@ -94,8 +94,12 @@ def test_ids_are_unique(read: Reader) -> None:
 
 
 def test_no_value_becomes_a_tag(read: Reader) -> None:
-    """The only picture in the markup is the comparison; the others are made by the script, from data."""
-    assert [str(tag.get("src", ""))[:26] for tag in read.all("img")] == ["data:image/svg+xml;base64,", ""]
+    """Pictures in the markup are the comparison and the suspects; the others are made by the script, from data."""
+    assert [str(tag.get("src", ""))[:22] for tag in read.all("img")] == [
+        "data:image/svg+xml;bas",
+        *["data:image/jpeg;base64"] * 2,
+        "",
+    ]
     assert all(not name.startswith("on") for _, attributes in read.tags for name in attributes)
     assert "".join(read.words).count(pages.EVIL) >= 8
 
@@ -179,7 +183,7 @@ def test_the_same_page_gives_the_same_bytes(page: Page) -> None:
 
 def test_tables_have_headers_for_rows_and_columns(read: Reader) -> None:
     assert {tag.get("scope") for tag in read.all("th")} == {"row", "col", "colgroup"}
-    assert len(read.all("table")) == 6
+    assert len(read.all("table")) == 8
 
 
 def test_rounds_are_told_in_numbers_too(read: Reader) -> None:
@@ -213,3 +217,29 @@ def test_words_about_a_section_become_a_sentence(page: Page, about: str, shown: 
     assert page.map is not None
     read = Reader(render(dataclasses.replace(page, map=dataclasses.replace(page.map, about=about))))
     assert shown in read.words
+
+
+def test_label_quality_is_told_and_nothing_in_it_becomes_markup(page: Page) -> None:
+    text = render(dataclasses.replace(bare(), quality=page.quality))
+    section = re.sub(r".*(<section id=\"quality\".*?</section>).*", r"\1", text, flags=re.DOTALL)
+    read = Reader(section)
+    words = " ".join(" ".join(read.words).split())
+    assert "Audit 2 by rad-voting with model 0004-ab12cd. 31 of 460 labels look wrong." in words
+    assert "Estimated error rate: 8.0 % (95 % interval 5.7 % to 10.9 %)" in words
+    assert f"bob {pages.EVIL} 100 30 30.0 % 21.2 % to 40.0 %" in words
+    assert "labelled/gone.png circle" in words
+    assert words.count(pages.EVIL) == 6
+    pictures = read.all("img")
+    assert [tag["alt"] for tag in pictures] == ["", ""]
+    assert all(str(tag["src"]).startswith("data:image/jpeg;base64,") for tag in pictures)
+    assert read.all("a") == []
+    assert all(not name.startswith("on") for _, attributes in read.tags for name in attributes)
+
+
+def test_an_audit_without_suspects_or_annotators(page: Page) -> None:
+    assert page.quality is not None
+    clean = dataclasses.replace(page.quality, suspected=0, suspects=[], by_annotator=[])
+    text = render(dataclasses.replace(bare(), quality=clean))
+    assert "0 of 460 labels look wrong" in text
+    assert '<table class="suspects"' not in text
+    assert "error rate by annotator" not in text

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from alcli.errors import InputRejected, StepMissing, UsageError
 from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.simulation.experiment import Experiment, begin, check_budget, ground
+from alcli.simulation.noise import Noise
 
 
 @pytest.fixture
@@ -125,6 +128,41 @@ def test_other_labels_are_another_experiment(project: Project, known: Manifest) 
     other, _ = laid(project, known.replace(label=["b", *labels[1:]]))
     assert experiment.record(found) == experiment.record(found)
     assert experiment.record(found)["pool"] != experiment.record(other)["pool"]
+
+
+def test_first_labels_may_be_wrong_and_test_labels_are_not(project: Project, known: Manifest) -> None:
+    noise = Noise("permutation", 1.0)
+    found, experiment = laid(project, known, initial=40, noise=noise)
+    start, clean = begin(found, experiment, 0), begin(found, replace(experiment, noise=None), 0)
+    assert shown(start) == shown(clean)
+    rows = np.flatnonzero(start.labelled & start.equals("split", "train"))
+    assert (start.label_codes[rows] != clean.label_codes[rows]).all()
+    test = start.equals("split", "test")
+    assert (start.label_codes[test] == clean.label_codes[test]).all()
+    everything = begin(found, experiment, 0, everything=True)
+    same = everything.label_codes[rows] == start.label_codes[rows]
+    assert same.all()
+
+
+def test_noise_is_part_of_the_experiment_and_none_is_not(project: Project, known: Manifest) -> None:
+    """An experiment without noise is what it was before there was any: its table goes on."""
+    found, experiment = laid(project, known)
+    told = experiment.record(found)
+    assert "noise" not in told
+    records = [
+        replace(experiment, noise=noise).record(found)
+        for noise in (
+            Noise("uniform", 0.3),
+            Noise("uniform", 0.2),
+            Noise("rad", 0.3),
+            Noise("matrix", matrix=((1, 0, 0), (0, 1, 0), (0.5, 0, 0.5))),
+            Noise("matrix", matrix=((1, 0, 0), (0, 1, 0), (0.4, 0, 0.6))),
+        )
+    ]
+    assert len({record["noise"] for record in records}) == 5
+    assert all(
+        {name: value for name, value in record.items() if name != "noise"} == told for record in records
+    )
 
 
 @pytest.mark.parametrize(

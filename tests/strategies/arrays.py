@@ -21,6 +21,8 @@ def signals(n: int, *, seed: int = 0, classes: int = CLASSES) -> dict[str, NDArr
         "mc_probabilities": rng.dirichlet(np.full(classes, 0.4), size=(n, 4)),
         "adversarial_distances": rng.exponential(size=n),
         "gradient_lengths": rng.exponential(size=n),
+        "cluster_probabilities": rng.dirichlet(np.full(classes, 0.4), size=n),
+        "discriminator_scores": rng.random(n),
     }
 
 

@@ -112,7 +112,7 @@ class TestWhatIsSaved:
     def test_patience_stops_early(self, make_pool: MakePool, monkeypatch: pytest.MonkeyPatch) -> None:
         accuracies = iter([0.9, 0.5, 0.8, 0.7, 0.8, 0.6, 0.8])
         monkeypatch.setattr(
-            tasks, "_judge_logits", lambda *_: {"val_accuracy": next(accuracies), "val_loss": 1.0}
+            tasks, "judge_logits", lambda *_: {"val_accuracy": next(accuracies), "val_loss": 1.0}
         )
         options = dataclasses.replace(QUICK, epochs=7, patience=2, embedding="none")
         report = train(make_pool(val=1), options)

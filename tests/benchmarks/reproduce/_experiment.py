@@ -57,7 +57,7 @@ class Measurement:
         initial: Random first labels.
         batch: Images that each round adds.
         rounds: How many.
-        epochs: Of each training.
+        epochs: Of each training; None leaves them to `train`.
         seeds: Repetitions.
         pool_size: Images of the pool, drawn for each seed; None for all.
         metric: That the table is about.
@@ -71,7 +71,7 @@ class Measurement:
     initial: int
     batch: int
     rounds: int
-    epochs: int
+    epochs: int | None
     seeds: int = 5
     pool_size: int | None = None
     metric: str = "accuracy"
@@ -90,7 +90,9 @@ class Measurement:
             "jobs": jobs,
             "output": work / f"{self.name}.parquet",
         }
-        options = [part for name, value in sizes.items() if value for part in (f"--{name}", str(value))]
+        options = [
+            part for name, value in sizes.items() if value is not None for part in (f"--{name}", str(value))
+        ]
         methods = [part for method in self.methods for part in ("--method", method)]
         return ["simulate", str(work / self.data), *methods, *options, *self.more]
 

@@ -1,11 +1,15 @@
-"""The options of a strategy: keyword-only parameters with a default, checked against their annotations."""
+"""The options that a function declares: keyword-only parameters with a default, checked by their annotations.
+
+Strategies, losses and objectives get theirs from `--option key=value` in this way.
+"""
 
 from __future__ import annotations
 
 import inspect
+import keyword
 import math
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +86,7 @@ class Option:
 
 
 def of(function: Callable[..., Any]) -> dict[str, Option]:
-    """Return the options that a strategy's signature declares."""
+    """Return the options that the signature of a function, or of a class, declares."""
     hints = typing.get_type_hints(function, include_extras=True)
     parameters = inspect.signature(function).parameters.values()
     return {
@@ -92,17 +96,45 @@ def of(function: Callable[..., Any]) -> dict[str, Option]:
     }
 
 
-def settle(strategy: str, options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
+def settle(owner: str, options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the value of every option: the given one, converted, or the default.
+
+    Args:
+        owner: Whose options they are, for messages.
+        options: By name, as `of` returns them.
+        given: Values by name, strings from the command line among them; `lambda` is the parameter `lambda_`.
 
     Raises:
         UsageError: An option is unknown, or its value is not legal.
     """
+    given = {f"{name}_" if keyword.iskeyword(name) else name: value for name, value in given.items()}
     for name in given:
         if name not in options:
-            hint = f"it has {', '.join(options)}" if options else "it has none"
-            raise UsageError(plugins.unknown(f"option of {strategy}", name, list(options)), hint=hint)
+            known = [option.rstrip("_") for option in options]
+            hint = f"it has {', '.join(known)}" if known else "it has none"
+            raise UsageError(plugins.unknown(f"option of {owner}", name.rstrip("_"), known), hint=hint)
     return {name: o.convert(given[name]) if name in given else o.default for name, o in options.items()}
+
+
+def pairs(given: Iterable[str], *, hint: str | None = None) -> dict[str, str]:
+    """Return the `key=value` texts of repeated `--option`s by key.
+
+    Args:
+        given: The texts.
+        hint: Where to look the keys up, for the message.
+
+    Raises:
+        UsageError: A text is no pair, or a key comes twice.
+    """
+    options: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise UsageError(f"--option {text} is not KEY=VALUE", hint=hint)
+        if name in options:
+            raise UsageError(f"--option {name} is given twice")
+        options[name] = value
+    return options
 
 
 def _option(name: str, annotation: Any, default: Any) -> Option:

@@ -1,19 +1,19 @@
-"""Options of strategies: what a signature declares, what the command line may say."""
+"""Options of functions: what a signature declares, what the command line may say."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
 import pytest
+from alcli import parameters
 from alcli.errors import UsageError
-from alcli.strategies import _options
 
 
 def strategy(
     probabilities: list[float],
     *,
     labels: list[int],
-    radius: Annotated[float, _options.Range(0, 2)] = 0.5,
+    radius: Annotated[float, parameters.Range(0, 2)] = 0.5,
     steps: int = 3,
     soft: bool = False,
     metric: Literal["l1", "l2"] = "l2",
@@ -22,7 +22,7 @@ def strategy(
     del probabilities, labels, radius, steps, soft, metric, prefix
 
 
-OPTIONS = _options.of(strategy)
+OPTIONS = parameters.of(strategy)
 
 
 def test_options_are_the_keywords_with_a_default() -> None:
@@ -43,7 +43,7 @@ def test_options_are_the_keywords_with_a_default() -> None:
     ],
 )
 def test_values_are_converted(name: str, given: Any, value: Any) -> None:
-    converted = _options.settle("s", OPTIONS, {name: given})[name]
+    converted = parameters.settle("s", OPTIONS, {name: given})[name]
     assert converted == value
     assert type(converted) is type(value)
 
@@ -64,4 +64,21 @@ def test_values_are_converted(name: str, given: Any, value: Any) -> None:
 )
 def test_illegal_values(name: str, given: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        _options.settle("s", OPTIONS, {name: given})
+        parameters.settle("s", OPTIONS, {name: given})
+
+
+def test_pairs_are_cut_at_the_first_equals_sign() -> None:
+    assert parameters.pairs(["beta=0.8", "name=a=b", "empty="]) == {"beta": "0.8", "name": "a=b", "empty": ""}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["beta"], "--option beta is not KEY=VALUE"),
+        (["=0.8"], "--option =0.8 is not KEY=VALUE"),
+        (["beta=1", "beta=2"], "--option beta is given twice"),
+    ],
+)
+def test_pairs_that_are_none(given: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parameters.pairs(given, hint="see there")

@@ -1,0 +1,139 @@
+"""Every answer that a named annotator gave, in side files of the rounds; the manifest keeps what they came to.
+
+Answers of a round lie in `rounds/<number>/votes.parquet`, those about images of no round in `votes/votes.parquet`.
+Files only grow: each row carries the number of the delivery that brought it, and the manifest's metadata say
+how many deliveries it has seen. So the commit of the manifest is what makes an answer count. Answers of a
+delivery that was killed before its commit, or undone after it, have a higher number: they count for nothing,
+and the next delivery removes them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from alcli import files
+from alcli.errors import InputRejected
+from alcli.manifest import Manifest
+from alcli.project import Project
+
+VOTES = "votes.parquet"
+COLUMNS = pa.schema(
+    [
+        ("alcli_id", pa.string()),
+        ("annotator", pa.string()),
+        ("label", pa.string()),
+        ("labelled_at", pa.timestamp("us", tz="UTC")),
+        ("delivery", pa.int32()),
+    ]
+)
+_KEY = b"alcli.deliveries"
+_OURS = b"alcli.schema"
+
+
+def deliveries(manifest: Manifest) -> int | None:
+    """Return how many deliveries the manifest has seen; None where another tool dropped the number."""
+    metadata = manifest.table.schema.metadata or {}
+    if _KEY in metadata:
+        return int(metadata[_KEY])
+    return 0 if _OURS in metadata else None
+
+
+def delivered(manifest: Manifest, number: int) -> Manifest:
+    """Return the manifest as one that has seen delivery `number`."""
+    metadata = {**(manifest.table.schema.metadata or {}), _KEY: str(number).encode()}
+    changed = dataclasses.replace(manifest, table=manifest.table.replace_schema_metadata(metadata))
+    changed.__dict__["keys"] = manifest.keys  # the images are the same
+    return changed
+
+
+def read(project: Project, manifest: Manifest, name: str = VOTES) -> pa.Table:
+    """Return the answers that count, oldest delivery first, with the columns of `COLUMNS`.
+
+    Args:
+        project: The pool.
+        manifest: Its manifest.
+        name: Of the side files: `votes.parquet`, or `gold_answers.parquet` of `alcli.gold`.
+
+    Raises:
+        InputRejected: A side file is damaged.
+    """
+    seen = deliveries(manifest)
+    tables = [_counting(_load(path), seen) for path in _places(project, name, manifest.round)]
+    together = pa.concat_tables([COLUMNS.empty_table(), *tables])
+    return together.take(pa.array(np.argsort(together["delivery"].to_numpy(), kind="stable")))
+
+
+def last_words(votes: pa.Table) -> pa.Table:
+    """Return the newest answer of each annotator about each image; `votes` are in order of deliveries."""
+    pairs = zip(votes["alcli_id"].to_pylist(), votes["annotator"].to_pylist(), strict=True)
+    last = {pair: at for at, pair in enumerate(pairs)}
+    return votes.take(pa.array(sorted(last.values()), pa.int64()))
+
+
+def write(
+    project: Project, manifest: Manifest, added: dict[str, tuple[pa.Table, NDArray[np.int64]]]
+) -> Manifest:
+    """Write answers down, and return the manifest that makes them count once it is committed.
+
+    Args:
+        project: The pool; the caller holds its lock.
+        manifest: What is to be committed.
+        added: By the name of the side files, the columns of `COLUMNS` but `delivery`, and (r,) the round of
+            each row, 0 for none.
+
+    Raises:
+        InputRejected: A side file is damaged.
+        CannotWrite: The disk is full or read-only.
+    """
+    seen = deliveries(manifest)
+    old = {path: _load(path) for name in added for path in _places(project, name, manifest.round)}
+    if seen is None:
+        seen = max((int(pc.max(table["delivery"]).as_py() or 0) for table in old.values()), default=0)
+    content = {path: _counting(table, seen) for path, table in old.items()}
+    for name, (rows, rounds) in added.items():
+        numbered = rows.append_column("delivery", pa.array(np.full(len(rows), seen + 1, np.int32)))
+        for number in np.unique(rounds).tolist():
+            path = _place(project, name, number)
+            mine = numbered.select(COLUMNS.names).filter(pa.array(rounds == number)).cast(COLUMNS)
+            content[path] = pa.concat_tables([content.get(path, COLUMNS.empty_table()), mine])
+    for path, table in content.items():
+        if (
+            path not in old
+            or len(table) != len(old[path])
+            or int(table["delivery"].to_numpy().max(initial=0)) > seen
+        ):
+            with files.atomic_path(path) as temporary:
+                pq.write_table(table, temporary, compression="zstd")
+    return delivered(manifest, seen + 1)
+
+
+def _place(project: Project, name: str, number: int) -> Path:
+    return (project.round_folder(number) if number else project.home / "votes") / name
+
+
+def _places(project: Project, name: str, newest: int) -> Iterator[Path]:
+    """Yield the side files that there are; those of a round that was undone count for nothing."""
+    for number in range(newest + 1):
+        if (path := _place(project, name, number)).exists():
+            yield path
+
+
+def _load(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path, schema=COLUMNS)
+    except (pa.ArrowException, OSError) as error:
+        raise InputRejected(
+            f"{path} cannot be read: {error}", hint="move it away: the labels are in the manifest"
+        ) from error
+
+
+def _counting(table: pa.Table, seen: int | None) -> pa.Table:
+    return table if seen is None else table.filter(pc.less_equal(table["delivery"], seen))

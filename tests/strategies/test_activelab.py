@@ -1,0 +1,79 @@
+"""ActiveLab: one score for unlabelled images and for labelled ones that are worth another label."""
+
+from __future__ import annotations
+
+import warnings
+
+import alcli
+import numpy as np
+import pytest
+from alcli.errors import UsageError
+from alcli.quality import consensus
+from alcli.ranking import plan
+from alcli.strategies.activelab import label_again
+
+
+def test_golden_values() -> None:
+    """algorithms.md B.12, ten classes: s = .35 for max p = .6 without a label, .566667 for q = .8 with one."""
+    probabilities = np.full((1, 10), 0.4 / 9)
+    probabilities[0, 3] = 0.6
+    assert alcli.rank("activelab", k=1, probabilities=probabilities).scores == pytest.approx([1 - 0.35])
+    again = label_again(np.array([0.8]), np.array([1.0]), classes=10)
+    assert again == pytest.approx([1 - (0.8 * 2 + 0.1) / 3], abs=1e-12)
+    assert again == pytest.approx([1 - 0.566667], abs=1e-6)
+
+
+def test_the_order_of_unlabelled_images_is_that_of_least_confidence() -> None:
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(5), 200)
+    orders = [
+        alcli.rank(name, k=200, probabilities=probabilities).rows.tolist()
+        for name in ("activelab", "least-confidence")
+    ]
+    assert orders[0] == orders[1]
+
+
+def test_a_second_vote_makes_a_label_less_worth_checking() -> None:
+    scores = label_again(np.full(3, 0.9), np.array([1.0, 2.0, 5.0]), classes=4)
+    assert scores[0] > scores[1] > scores[2] > 0.1  # with many votes it tends to 1 - q
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("annotators", [1, 5])
+def test_the_scores_are_those_of_cleanlab(annotators: int) -> None:
+    multiannotator = pytest.importorskip("cleanlab.multiannotator")
+    rng = np.random.default_rng(annotators)
+    n, c = 80, 4
+    truth = rng.integers(0, c, n)
+    truth[:c] = np.arange(c)
+    probabilities = rng.dirichlet(np.full(c, 0.5), n) + 1.5 * np.eye(c)[truth]
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    votes = np.where(rng.random((n, annotators)) < 0.8, truth[:, None], rng.integers(0, c, (n, annotators)))
+    votes = votes.astype(np.float64)
+    votes[:c, 0] = np.arange(c)
+    if annotators > 1:
+        votes[rng.random((n, annotators)) < 0.5] = np.nan
+        votes[np.isnan(votes).all(axis=1), 0] = 0
+    pool = rng.dirichlet(np.ones(c), 30)
+    theirs, of_pool = multiannotator.get_active_learning_scores(votes, probabilities, pool)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = consensus.opinions(votes, probabilities)
+    weights = {"model_weight": found.model, "annotator_weight": float(found.annotators.mean())}
+    ours = label_again(found.quality, found.weights, classes=c, **weights)
+    assert 1 - ours == pytest.approx(theirs, abs=1e-12)
+    ranked = alcli.rank("activelab", k=30, probabilities=pool, temperature=found.temperature, **weights)
+    assert 1 - ranked.scores == pytest.approx(of_pool[ranked.rows], abs=1e-9)
+
+
+def test_only_it_ranks_labelled_images() -> None:
+    ready = plan("activelab", ["probabilities"], options={"model_weight": 2})
+    assert ready.score_again(np.array([0.5]), np.array([1.0]), 2) == pytest.approx([1 - (0.5 * 3 + 0.5) / 4])
+    with pytest.raises(UsageError, match="margin ranks unlabelled images only"):
+        plan("margin", ["margin"]).score_again(np.array([0.5]), np.array([1.0]), 2)
+
+
+@pytest.mark.parametrize("option", ["model_weight=0", "annotator_weight=-1", "temperature=0"])
+def test_weights_are_positive(option: str) -> None:
+    name, value = option.split("=")
+    with pytest.raises(UsageError, match=name):
+        alcli.rank("activelab", k=1, probabilities=np.full((2, 2), 0.5), **{name: value})
