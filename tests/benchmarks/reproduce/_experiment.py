@@ -97,12 +97,16 @@ class Measurement:
         return ["simulate", str(work / self.data), *methods, *options, *self.more]
 
 
-def main(measurement: Measurement, arguments: Sequence[str] | None = None) -> None:
+Run = Callable[[Measurement, Path, Path, int], None]
+
+
+def main(measurement: Measurement, arguments: Sequence[str] | None = None, *, run: Run | None = None) -> None:
     """Run a measurement, or only print its table.
 
     Args:
         measurement: Which.
         arguments: Of the script; None takes those of the command line.
+        run: Makes WORK/NAME.parquet of the measurement, DATA, WORK and the number of jobs; None is `alcli simulate`.
     """
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -127,14 +131,14 @@ def main(measurement: Measurement, arguments: Sequence[str] | None = None) -> No
             parser.error("DATA and WORK are needed, or --table")
         measurement = dataclasses.replace(measurement, **{name: getattr(asked, name) for name in sizes})
         if not asked.so_far:
-            _run(measurement, asked.data, asked.work, asked.jobs)
+            (run or _simulate)(measurement, asked.data, asked.work, asked.jobs)
         asked.into.mkdir(parents=True, exist_ok=True)
         columns = _write(measurement, asked.work, asked.into)
         _draw(measurement, columns, asked.into)
     print(table(measurement, read(asked.into / f"{measurement.name}.csv")))
 
 
-def _run(measurement: Measurement, data: Path, work: Path, jobs: int) -> None:
+def _simulate(measurement: Measurement, data: Path, work: Path, jobs: int) -> None:
     """Make the pool and simulate; where anything failed, the script ends as `alcli` does."""
     _pools.pool(measurement.data, data, work)
     _alcli("init", str(work / measurement.data), "--val-fraction", "0", "--quiet")

@@ -21,6 +21,9 @@ SETTINGS = {
 
 # What does not.
 EXCLUDED = {
+    "activelab": "the same order as least-confidence where no image has a label yet",
+    "ccl": "needs a network of its own, see `ccl_mnist.py`",
+    "vaal": "trains two networks more in every round, each for 100 epochs over the pool as published: too long",
     "random": "the baseline: `simulate` runs it anyway",
     "batchbald": "looks ahead up to 50 images, a batch has 1,000",
     "kcenter-robust": "its programmes take minutes a round, and where its time limit ends them the machine decides",
