@@ -26,6 +26,7 @@ from alcli.auditing.findings import (
     estimate,
     judge,
     tabulated,
+    warn_of_weakness,
 )
 from alcli.auditing.recording import listing, newest
 from alcli.project import Project
@@ -46,6 +47,7 @@ __all__ = [
     "listing",
     "newest",
     "tabulated",
+    "warn_of_weakness",
 ]
 
 logger = logging.getLogger("alcli")
@@ -121,6 +123,7 @@ def audit(
         found = judge(gather(project, manifest, rows, seed=seed), method, budget=budget)
         if found.evidence.bent:
             logger.warning(_BENT, found.evidence.model, project.command("train", *_FROZEN))
+        warn_of_weakness(found.evidence)
         suspects = found.suspects()
         table = tabulated(found, manifest, found.ranked(np.arange(len(rows))) if everything else suspects)
         errors = estimate(found, manifest)

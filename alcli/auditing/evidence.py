@@ -51,6 +51,11 @@ class Evidence:
     network: NDArray[np.bool_]
     bent: bool
 
+    @property
+    def belief(self) -> Probabilities:
+        """(n, c) the mean of both judges' probabilities."""
+        return np.asarray((self.label_model + self.classifier) / 2)
+
 
 def gather(project: Project, manifest: Manifest, rows: Rows, *, seed: int = 0) -> Evidence:
     """Form both opinions about the human labels of `rows`, ascending, in `manifest`, which need not be on the disk.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,11 +16,14 @@ from alcli.manifest import Manifest
 from alcli.quality import confident, rad, rates
 from alcli.quality.rates import Rate
 
+logger = logging.getLogger("alcli")
+
 Method = Literal["confident-learning", "rad", "rad-voting", "rad-active", "rad-slim"]
 
 METHODS: tuple[Method, ...] = ("confident-learning", "rad", "rad-voting", "rad-active", "rad-slim")
 ASKING = ("confident-learning", "rad-active", "rad-slim")
 _TOLD = 10  # classes and annotators
+_WEAK = 2 / 3  # judges who agree with fewer of the labels err more often than people are likely to
 COLUMNS = pa.schema(
     [
         ("rank", pa.int64()),
@@ -107,7 +111,7 @@ def judge(
         budget: At most so many labels are to ask about; the others are dropped.
         among: (n,) the labels that the budget is for; None for all.
     """
-    codes, belief = evidence.codes, (evidence.label_model + evidence.classifier) / 2
+    codes, belief = evidence.codes, evidence.belief
     suspicion = confident.suspicion(codes, belief)
     if method == "confident-learning":
         found = confident.issues(codes, belief)
@@ -130,6 +134,24 @@ def judge(
         suspicion,
         confident.errors(codes, belief),
     )
+
+
+def warn_of_weakness(evidence: Evidence, trusted: NDArray[np.bool_] | None = None) -> None:
+    """Say so where the judges contradict so many labels that an estimate says more of them than of the labels.
+
+    Args:
+        evidence: What they think.
+        trusted: (n,) go by these labels; None, or none of them, goes by all.
+    """
+    mine = slice(None) if trusted is None or not trusted.any() else trusted
+    agreed = float((evidence.belief[mine].argmax(axis=1) == evidence.codes[mine]).mean())
+    if agreed < _WEAK:
+        logger.warning(
+            "the judges agree with only %.0f%% of the labels%s: unless so many are wrong, most of the estimated "
+            "error rate is their own; `alcli select --gold 10%%` measures the people instead",
+            100 * agreed,
+            "" if isinstance(mine, slice) else " that were there before",
+        )
 
 
 def tabulated(findings: Findings, manifest: Manifest, positions: Rows) -> pa.Table:

@@ -193,6 +193,7 @@ def judge(
     judged = after.labelled & after.readable & (after.equals("split", "train") | mine)
     evidence = auditing.gather(project, after, np.flatnonzero(judged), seed=check.seed)
     among = mine[evidence.rows]
+    auditing.warn_of_weakness(evidence, ~among)
     found = auditing.judge(evidence, check.method, budget=check.budget, among=among)
     asking = rad.ASK if check.method in auditing.ASKING else rad.DROP
     again = found.ranked(np.flatnonzero(among & (found.decisions == asking)))

@@ -284,6 +284,29 @@ def test_models_that_overrule_too_much_are_told_of(
     assert "rad-voting overrules" in caplog.text
 
 
+def test_judges_that_contradict_most_of_what_was_there_are_told_of(
+    sent: Build, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = sent(0.6)  # however wrong the delivery is: what was there is right, and the judges know it
+    bring(pool, Check("confident-learning"), dry_run=True)
+    assert "the judges agree" not in caplog.text
+    even = np.full((N, 10), 0.1)
+    even[:, 0] = 0.2  # everything is a 0 to both, as every tenth digit is
+    monkeypatch.setattr(
+        "alcli.quality.crossfit.probabilities", lambda points, codes, *_, **__: even[: len(codes)]
+    )
+    monkeypatch.setattr(
+        "alcli.quality.crossfit.neighbour_probabilities", lambda points, codes, *_, **__: even[: len(codes)]
+    )
+    monkeypatch.setattr(
+        "alcli.auditing.evidence._network", lambda record, store, manifest, keys: even[: len(keys)]
+    )
+    bring(pool, Check("confident-learning"), dry_run=True)
+    share = round(100 * float(np.mean(pool.truth[:120] == 0)))
+    assert f"the judges agree with only {share}% of the labels that were there before" in caplog.text
+    assert "select --gold" in caplog.text
+
+
 def test_a_dry_run_tells_and_changes_nothing(sent: Build, snapshot: Snapshot) -> None:
     pool = sent(0.2)
     before = snapshot(pool.project.state)
