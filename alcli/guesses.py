@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alcli.manifest import Manifest
+from alcli.schema import GUESSED
 
 PASSING = "ceal-"  # how the methods begin whose labels last one round
 
@@ -19,9 +20,7 @@ def removed(manifest: Manifest, rows: NDArray[np.bool_]) -> Manifest:
     """Return the manifest without the pseudo-labels of `rows`, an (n,) mask."""
     if not rows.any():
         return manifest
-    return manifest.assign(
-        rows, pseudo_label=None, pseudo_confidence=None, pseudo_method=None, pseudo_round=None
-    )
+    return manifest.assign(rows, **dict.fromkeys(GUESSED))
 
 
 def passing(manifest: Manifest) -> NDArray[np.bool_]:

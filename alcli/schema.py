@@ -35,6 +35,8 @@ COLUMNS = pa.schema(
         ("sha256", pa.string()),
     ]
 )
+GIVEN = ("label", "label_source", "label_round", "annotator", "labelled_at", "agreement")  # by people
+GUESSED = ("pseudo_label", "pseudo_confidence", "pseudo_method", "pseudo_round")  # by models
 SPLITS = ("train", "val", "test")
 STATUSES = ("ok", "unreadable", "missing", "skipped", "excluded")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from alcli.commands._call import Call
 from alcli.errors import UsageError
@@ -13,6 +15,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 STDOUT = Path("-")
+
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE|-", help="Write the list here.")]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", metavar="csv|jsonl|parquet", help="Of --output; default by extension."),
+]
+CsvSafe = Annotated[bool, typer.Option(help="Quote cells that a spreadsheet would run.")]
 
 
 def check(call: Call, output: Path | None, *, option: str = "--output", example: str = "list.csv") -> None:

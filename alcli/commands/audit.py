@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from alcli.commands import _output
 from alcli.commands._call import Call, Seed
+from alcli.commands._output import CsvSafe, Format, Output
 
 if TYPE_CHECKING:
     from alcli.auditing import AuditReport
@@ -31,14 +31,9 @@ def audit(
         bool, typer.Option("--include-val", help="Judge the labels of the val split too.")
     ] = False,
     all_: Annotated[bool, typer.Option("--all", help="List the labels that are kept, too.")] = False,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE|-", help="Write the list here.")
-    ] = None,
-    format_: Annotated[
-        str | None,
-        typer.Option("--format", metavar="csv|jsonl|parquet", help="Of --output; default by extension."),
-    ] = None,
-    csv_safe: Annotated[bool, typer.Option(help="Quote cells that a spreadsheet would run.")] = True,
+    output: Output = None,
+    format_: Format = None,
+    csv_safe: CsvSafe = True,
     seed: Seed = 0,
 ) -> None:
     """List the labels that look wrong, the most suspicious first; nothing is changed."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alcli.commands import _output
 from alcli.commands._call import Call, Device, DryRun, Seed, Workers
+from alcli.commands._output import CsvSafe, Format, Output
 
 if TYPE_CHECKING:
     from alcli.selection import Explanation, SelectionReport
@@ -68,14 +68,9 @@ def select(
     ] = False,
     add: Annotated[bool, typer.Option("--add", help="Select a further batch while a round is open.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Withdraw what is out and select anew.")] = False,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE|-", help="Write the list here.")
-    ] = None,
-    format_: Annotated[
-        str | None,
-        typer.Option("--format", metavar="csv|jsonl|parquet", help="Of --output; default by extension."),
-    ] = None,
-    csv_safe: Annotated[bool, typer.Option(help="Quote cells that a spreadsheet would run.")] = True,
+    output: Output = None,
+    format_: Format = None,
+    csv_safe: CsvSafe = True,
     explain: Annotated[
         str | None,
         typer.Option(metavar="FILE_NAME", help="Say why this image is selected or not; write nothing."),

@@ -14,6 +14,7 @@ from alcli.labelling.answers import Answers, normalised
 from alcli.labelling.problems import Problem
 from alcli.labelling.votes import Verdicts
 from alcli.manifest import Manifest
+from alcli.schema import GUESSED
 
 OnConflict = Literal["error", "keep", "replace"]
 _NEAR_MATCHES = 50  # distinct unknown classes for which near ones are looked up; a wrong column has millions
@@ -150,10 +151,7 @@ def _labelled(manifest: Manifest, verdicts: Verdicts, at: NDArray[np.int64], sou
         annotator=verdicts.annotators[at],
         labelled_at=verdicts.times[at],
         agreement=verdicts.agreement[at],
-        pseudo_label=None,
-        pseudo_confidence=None,
-        pseudo_method=None,
-        pseudo_round=None,
+        **dict.fromkeys(GUESSED),
     ).assign(declined_before, status="ok", problem=None)
 
 

@@ -12,22 +12,10 @@ from alcli.auditing import Findings
 from alcli.labelling.merging import Merge
 from alcli.manifest import Manifest
 from alcli.quality import rad
+from alcli.schema import GIVEN, GUESSED
 
 # What an answer changes, but for `queried_round`: whatever becomes of it, the image is back.
-_ANSWERED = (
-    "label",
-    "label_source",
-    "label_round",
-    "annotator",
-    "labelled_at",
-    "agreement",
-    "pseudo_label",
-    "pseudo_confidence",
-    "pseudo_method",
-    "pseudo_round",
-    "status",
-    "problem",
-)
+_ANSWERED = (*GIVEN, *GUESSED, "status", "problem")
 
 
 class Withheld(NamedTuple):

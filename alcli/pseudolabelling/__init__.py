@@ -27,6 +27,7 @@ from alcli.pseudolabelling import accepting, judging
 from alcli.pseudolabelling.accepting import Precision, Rule
 from alcli.pseudolabelling.decaying import Decay, Step
 from alcli.pseudolabelling.judging import Method
+from alcli.schema import GUESSED
 from alcli.signals import SignalStore
 
 __all__ = ["Decay", "Method", "Precision", "PseudolabelReport", "Rule", "Step", "pseudolabel"]
@@ -114,13 +115,10 @@ def _write(
     project: Project, before: Manifest, after: Manifest, facts: dict[str, Any], step: Step | None
 ) -> None:
     """Commit what changed; that a schedule was followed is written down in any case, its rounds count."""
-    if not all(after.table[name].equals(before.table[name]) for name in _WRITTEN):
+    if not all(after.table[name].equals(before.table[name]) for name in GUESSED):
         ledger.commit(project, after, command="pseudolabel", **facts)
     elif step and not step.noted:
         ledger.note(project, "pseudolabel", **facts)
-
-
-_WRITTEN = ("pseudo_label", "pseudo_confidence", "pseudo_method", "pseudo_round")
 
 
 def _label(

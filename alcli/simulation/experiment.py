@@ -14,24 +14,13 @@ from alcli.errors import InputRejected, StepMissing, UsageError
 from alcli.manifest import Manifest
 from alcli.networks import EMBEDDINGS
 from alcli.project import Project
+from alcli.schema import GIVEN, GUESSED
 from alcli.simulation.noise import Noise
 from alcli.training import Options
 
 _TEST_SEED = 0  # every seed is measured on the same images
-_TRACES = dict.fromkeys(  # of people and models at work, which a simulation begins without
-    (
-        "label_source",
-        "label_round",
-        "annotator",
-        "labelled_at",
-        "agreement",
-        "pseudo_label",
-        "pseudo_confidence",
-        "pseudo_method",
-        "pseudo_round",
-        "queried_round",
-    )
-)
+# Of people and models at work, which a simulation begins without; labels stay, they are the truth.
+_TRACES = dict.fromkeys(name for name in (*GIVEN, *GUESSED, "queried_round") if name != "label")
 
 
 @dataclass(frozen=True)
