@@ -104,18 +104,22 @@ class Request:
 
     def audits(self, k: int) -> int:
         """Return how many of k images are drawn at random: at least 1 unless the share is 0."""
-        share = read_share(self.audit) or Fraction(0)
-        return max(1, round(share * k)) if share and k else 0
+        return _at_least_one(self.audit, k)
 
     def golds(self, k: int) -> int:
         """Return how many gold rows go out beside k images: at least 1 unless the share is 0."""
-        share = read_share(self.gold) or Fraction(0)
-        return max(1, round(share * k)) if share and k else 0
+        return _at_least_one(self.gold, k)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what identifies the request, for the round's record; gold rows make it blind."""
         options = {name: str(value) for name, value in sorted(self.options.items())}
         return {**vars(self), "options": options, "blind": self.blind or bool(self.golds(1))}
+
+
+def _at_least_one(share: str, k: int) -> int:
+    """Return a share of k images: at least 1 unless either is 0."""
+    wanted = read_share(share) or Fraction(0)
+    return max(1, round(wanted * k)) if wanted and k else 0
 
 
 def read_share(text: str) -> Fraction | None:

@@ -24,8 +24,6 @@ QUICK = {  # strategies with an objective of their own, and the least that it ca
     "vaal": ["-O", "vae_epochs=1", "-O", "vae_width=4", "--model", "lenet", "--embedding", "none"],
 }
 
-SHORT = {"dal": ["-O", "epochs=50"]}  # strategies that train networks of their own, each for long
-
 
 def run(*arguments: str | int | Path) -> Result:
     return CliRunner().invoke(app, list(map(str, arguments)))
@@ -78,7 +76,7 @@ def pool(trained_for: Callable[[str], Path], tmp_path: Path, request: pytest.Fix
 
 @pytest.mark.parametrize("name", ["auto", *alcli.strategies()])
 def test_selects_from_a_real_pool(pool: Path, name: str) -> None:
-    words = ["select", "--strategy", name, *SHORT.get(name, []), "-k", 7, pool]
+    words = ["select", "--strategy", name, "-k", 7, pool]
     done = run(*words)
     assert done.exit_code == 0, done.stderr
     with Path(done.stdout.strip()).open(newline="") as file:
@@ -96,7 +94,7 @@ def test_repeats_to_the_byte(pool: Path, name: str, tmp_path: Path) -> None:
     """Another folder, another process's files, one worker: the same list."""
     other = tmp_path / "other"
     shutil.copytree(pool, other, copy_function=shutil.copy2)
-    words = ["select", "-s", name, *SHORT.get(name, []), "-k", 7, "--seed", 3, "-o", "-"]
+    words = ["select", "-s", name, "-k", 7, "--seed", 3, "-o", "-"]
     first, second = (run(*words, "--workers", workers, folder) for folder, workers in ((pool, 0), (other, 1)))
     assert first.exit_code == 0, first.stderr
     assert first.stdout == second.stdout

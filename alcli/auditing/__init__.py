@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from alcli import ledger, summary
 from alcli.auditing import recording
-from alcli.auditing.evidence import Evidence, gather
+from alcli.auditing.evidence import Evidence, TooFewLabels, gather
 from alcli.auditing.findings import (
     ASKING,
     METHODS,
@@ -39,6 +39,7 @@ __all__ = [
     "Evidence",
     "Findings",
     "Method",
+    "TooFewLabels",
     "audit",
     "check",
     "estimate",

@@ -25,6 +25,10 @@ Rows = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
 
 
+class TooFewLabels(InputRejected):
+    """A class has one labelled image only, or there is but one class: nothing can be judged out of sample."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Opinions about n labels.
@@ -62,7 +66,7 @@ def gather(project: Project, manifest: Manifest, rows: Rows, *, seed: int = 0) -
 
     Raises:
         StepMissing: There is no model, it gave no embeddings, or some of the images have no signals.
-        InputRejected: A class has one image only, or there is but one class.
+        TooFewLabels: A class has one image only, or there is but one class.
     """
     record = models.newest(project)
     store = _store(project, manifest, record, rows)
@@ -117,7 +121,7 @@ def _check_classes(project: Project, manifest: Manifest, codes: Rows) -> None:
     single = [manifest.classes[code] for code in present[counts < 2]]
     hint = project.command("select", "--strategy", "random", "-k", "100")
     if single:
-        raise InputRejected(
+        raise TooFewLabels(
             f"{len(single)} classes have one labelled image, and judging labels takes two: "
             + ", ".join(single[:10])
             + (", …" if len(single) > 10 else ""),
@@ -130,7 +134,7 @@ def _check_classes(project: Project, manifest: Manifest, codes: Rows) -> None:
             if len(codes)
             else "no label is there"
         )
-        raise InputRejected(f"{what}: judging labels takes two classes", hint=f"{hint}, and label those")
+        raise TooFewLabels(f"{what}: judging labels takes two classes", hint=f"{hint}, and label those")
 
 
 def _unseen(

@@ -142,16 +142,7 @@ def converted(name: str, value: str, kind: type) -> Any:
     Raises:
         UsageError: It is none.
     """
-    if kind is bool:
-        known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        if value.lower() in known:
-            return known[value.lower()]
-    else:
-        try:
-            return kind(value)
-        except ValueError:
-            pass
-    raise UsageError(f"{name}={value} is no {kind.__name__}")
+    return parameters.Option(name, kind, None).convert(value)
 
 
 def _losses() -> list[str]:

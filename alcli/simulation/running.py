@@ -19,9 +19,20 @@ import filelock
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import files, labelling, ledger, models, pseudolabelling, rounds, scoring, selection, training
+from alcli import (
+    auditing,
+    files,
+    labelling,
+    ledger,
+    models,
+    pseudolabelling,
+    rounds,
+    scoring,
+    selection,
+    training,
+)
 from alcli.choosing import Chooser
-from alcli.errors import InputRejected, PoolExhausted
+from alcli.errors import PoolExhausted
 from alcli.images.album import Decoders
 from alcli.manifest import Manifest
 from alcli.models import ModelRecord
@@ -151,7 +162,9 @@ class _Runner:
         check = self.lane.method.check if self.lane.method else None
         if check:
             check = dataclasses.replace(check, seed=self.lane.seed)
-            with contextlib.suppress(InputRejected):  # a class has but one label, which nobody can judge
+            with contextlib.suppress(
+                auditing.TooFewLabels
+            ):  # a class has but one label, which nobody can judge
                 labelling.import_labels(self.project, path, check=check)
                 return
         labelling.import_labels(self.project, path)

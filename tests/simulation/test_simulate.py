@@ -313,7 +313,7 @@ def test_the_pool_itself_is_left_alone(labelled_pool: Path, tmp_path: Path, snap
         (["--noise-model", "rad"], 2, "--noise-model rad needs --label-noise"),
         (["--label-noise", "30%", "--noise-model", "gaussian"], 2, "no such model, and no such file"),
         (["-m", "margin:nonsense=1"], 2, "nonsense"),
-        (["-m", "margin:candidates=few"], 2, "candidates=few is no int"),
+        (["-m", "margin:candidates=few"], 2, "candidates is 'few'; it must be a whole number"),
         (["-m", "margin+pseudo:threshold=1"], 2, "pseudo has no option threshold"),
         (["-m", "margin+confidence"], 2, "exactly one of -k and --threshold"),
         (

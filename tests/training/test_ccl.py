@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 
 from tests.conftest import draw
 from tests.training.conftest import SHADES, MakePool
+from tests.training.test_run import Stop, stop_after
 
 SMALL = {"pretrain_epochs": "2", "embedding": "4"}
 QUICK = Options(objective="ccl", epochs=2, batch_size=16, parameters=SMALL)
@@ -122,18 +123,9 @@ class TestRepeating:
         monkeypatch.setattr(checkpoints, "EVERY_S", 0.0)
         whole, stopped = make_pool("whole", unlabelled=3), make_pool("stopped", unlabelled=3)
         train(whole)
-        original, done = checkpoints.Checkpoint.save, 0
-
-        def save(self: checkpoints.Checkpoint, *arguments: Any, **how: Any) -> None:
-            nonlocal done
-            original(self, *arguments, **how)
-            done += 1
-            if done == epochs:
-                raise KeyboardInterrupt
-
         with monkeypatch.context() as patch:
-            patch.setattr(checkpoints.Checkpoint, "save", save)
-            with pytest.raises(KeyboardInterrupt):
+            stop_after(patch, epochs)
+            with pytest.raises(Stop):
                 train(stopped)
         assert models.all_models(stopped) == []
         train(stopped, resume=True)

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from typer.testing import CliRunner
 
 from tests.training.conftest import MakePool
+from tests.training.test_run import Stop, stop_after
 
 SMALL = {"vae_epochs": "2", "vae_width": "2", "vae_batch": "8", "z": "3"}
 PLAIN = Options(epochs=2, batch_size=8)
@@ -94,18 +95,9 @@ class TestRepeating:
         monkeypatch.setattr(checkpoints, "EVERY_S", 0.0)
         whole, stopped = make_pool("whole", unlabelled=3), make_pool("stopped", unlabelled=3)
         train(whole)
-        original, done = checkpoints.Checkpoint.save, 0
-
-        def save(self: checkpoints.Checkpoint, *arguments: Any, **how: Any) -> None:
-            nonlocal done
-            original(self, *arguments, **how)
-            done += 1
-            if done == epochs:  # in the classifier; in the first epoch of the game
-                raise KeyboardInterrupt
-
         with monkeypatch.context() as patch:
-            patch.setattr(checkpoints.Checkpoint, "save", save)
-            with pytest.raises(KeyboardInterrupt):
+            stop_after(patch, epochs)  # in the classifier; in the first epoch of the game
+            with pytest.raises(Stop):
                 train(stopped)
         train(stopped, resume=True)
         assert weights_of(stopped) == weights_of(whole)
