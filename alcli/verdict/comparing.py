@@ -69,7 +69,7 @@ class Comparison:
         axis: What the areas are over: rounds, where the two do not spend the same labels.
         labels: Labels that the method had spent at the last of these rounds, mean over seeds, rounded.
         baseline_labels: The same of the baseline.
-        area: Difference in area under the curve.
+        area: Difference in area under the curve; with one round, in the metric.
         end: Difference at the last of these rounds.
         saving: None where one of the two spends no labels.
     """
@@ -167,9 +167,10 @@ def _pair(runs: Mapping[str, Runs], method: str, baseline: str | None) -> _Pair 
     rounds = np.intersect1d(ours.rounds, theirs.rounds)
     if not seeds:
         return f"no seed is complete in both {method} and {baseline}"
-    if len(rounds) < 2:
+    pair = _Pair(baseline, seeds, rounds, *ours.part(seeds, rounds), *theirs.part(seeds, rounds))
+    if len(rounds) == 1 and not pair.ends.any():  # trained alike on the same labels: no choice was made yet
         return "there is no round after the initial labels to compare"
-    return _Pair(baseline, seeds, rounds, *ours.part(seeds, rounds), *theirs.part(seeds, rounds))
+    return pair
 
 
 def _differences(paired: Sequence[NDArray[np.float64]], *, level: float, seed: int) -> list[Difference]:

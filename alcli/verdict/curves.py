@@ -105,12 +105,14 @@ def area(x: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.floa
     """Return the area under each curve (trapezoids) over the width of x: a mean value, in units of the metric.
 
     Args:
-        x: (S, r) labels or rounds, ascending, r >= 2, the last above the first.
+        x: (S, r) labels or rounds, ascending, the last above the first. With r = 1 the mean is the one value.
         values: (S, r).
 
     Returns:
         (S,), between the least and the greatest value of each curve.
     """
+    if values.shape[1] == 1:
+        return values[:, 0]
     return np.asarray(np.trapezoid(values, x, axis=1) / (x[:, -1] - x[:, 0]))
 
 

@@ -56,8 +56,7 @@ def sentence(
 
 def _difference(name: str, found: Comparison, comparisons: int, alpha: float) -> str:
     area, result = found.area, finding(found, alpha)
-    over = "area under the curve" if found.axis == "labels" else "area under the curve over rounds"
-    where = f"{over}, {figures.counted(len(found.seeds), 'seed')}"
+    where = f"{_over(found)}, {figures.counted(len(found.seeds), 'seed')}"
     correction = f" after correction for {comparisons} methods" if comparisons > 1 else ""
     tested = f"{where}, {figures.p_value(area.p_corrected)}{correction}"
     if result in ("better", "worse"):
@@ -71,6 +70,12 @@ def _difference(name: str, found: Comparison, comparisons: int, alpha: float) ->
             f"{correction}; {_enough(comparisons, alpha)}"
         )
     return f"{differs} ({tested}): not shown, the difference may be chance"
+
+
+def _over(found: Comparison) -> str:
+    if len(found.rounds) == 1:
+        return "trained on the initial labels"
+    return "area under the curve" if found.axis == "labels" else "area under the curve over rounds"
 
 
 def _enough(comparisons: int, alpha: float) -> str:

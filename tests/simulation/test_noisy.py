@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def test_ceal_follows_its_schedule_and_begins_anew_in_every_round(
 
     monkeypatch.setattr(pseudolabelling, "pseudolabel", watched)
     name, path = "entropy+ceal:threshold=1.0,rate=0.5", tmp_path / "t.parquet"
-    quick = ["--rounds", 3, "--epochs", 8, "--lr", 0.005, "--batch-size", 4]
+    quick = ["--rounds", 3, "--epochs", 8, "--lr", 0.003, "--batch-size", 4]
     done = simulate(*ONE, *quick, "-m", name, "-o", path, labelled_pool)
     assert done.exit_code == 0, done.output
     assert [(step.t, step.delta, step.ended) for step in steps if step] == [
@@ -275,3 +276,22 @@ def test_a_warm_start_of_one_method_alone(
     assert seen[0][1] is False  # the first labels, which both share
     assert of(rows(path), name, "accuracy")[0] == of(rows(path), "random", "accuracy")[0]
     assert of(rows(path), name, "batch") == of(rows(path), "random", "batch")
+
+
+def test_without_rounds_ways_to_train_are_compared_on_the_first_labels(
+    labelled_pool: Path, tmp_path: Path
+) -> None:
+    """A loss that believes nobody but the model learns less than one that believes the labels."""
+    path, name = tmp_path / "t.parquet", "random+bootstrap-hard:beta=0"
+    how = ["--rounds", 0, "--initial", 40, "--seeds", 2, "--epochs", 8, "--lr", 0.001, "--json"]
+    done = simulate(*ONE, *how, "-m", name, "-m", "margin", "-o", path, labelled_pool)
+    assert done.exit_code == 0, done.output
+    found = rows(path)
+    _, loss, margin = json.loads(done.stdout)["verdict"]["methods"]
+    differences = [
+        of(found, name, "accuracy", seed)[0] - of(found, "random", "accuracy", seed)[0]  # type: ignore[operator]
+        for seed in (0, 1)
+    ]
+    assert sum(differences) < 0
+    assert loss["comparison"]["area"]["by_seed"] == pytest.approx(differences)
+    assert margin["words"] == "margin is not compared: there is no round after the initial labels to compare."

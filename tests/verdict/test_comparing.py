@@ -143,6 +143,18 @@ def test_p_values_are_corrected_for_all_methods_and_the_reference_is_none() -> N
     assert [one.least_p_corrected for one in ends] == [6 / 256] * 3
 
 
+def test_with_one_round_ways_to_train_are_compared_in_the_metric() -> None:
+    given = rows({"random": [[0.5], [0.6], [0.7]], "random+bootstrap-soft": [[0.6], [0.6], [0.9]]})
+    found = compare(columns(given), "random+bootstrap-soft")
+    assert (found.baseline, found.axis, found.rounds, found.saving) == ("random", "round", (0,), None)
+    assert found.area == found.end
+    assert found.area.by_seed == pytest.approx((0.1, 0.0, 0.2))
+    # Of the eight ways to put signs before 0.1, 0 and 0.2, four are as far from 0 as 0.3: those where both agree.
+    assert found.area.p == pytest.approx(4 / 8)
+    interval = stats.ttest_1samp([0.1, 0.0, 0.2], 0).confidence_interval(0.95)
+    assert found.area.half_width == pytest.approx((interval.high - interval.low) / 2)
+
+
 def test_why_there_is_no_comparison() -> None:
     random = rows({"random": [[0.5, 0.6]]})
     assert "`random` is not among" in reason(rows({"margin": [[0.5, 0.6]]}))

@@ -80,6 +80,14 @@ def test_pseudo_labels_beside_bought_ones() -> None:
     )
 
 
+def test_ways_to_train_on_the_same_labels() -> None:
+    given = results({"random": [[0.5]] * 8, "random+bootstrap-soft": [[0.515]] * 8})
+    assert judge(given).methods[1].words == (
+        "random+bootstrap-soft is better than random by 1.5 ± 0.0 points (trained on the initial labels, 8 seeds, "
+        "p = 0.0078): real."
+    )
+
+
 OVERALL = {
     "Better than random: margin; worse: kcenter; no difference shown: dal.": {
         "random": [RANDOM] * 8, "margin": [MARGIN] * 8, "kcenter": [WORSE] * 8, "dal": [MARGIN, WORSE] * 4,
