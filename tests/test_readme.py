@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shlex
 import subprocess
@@ -91,6 +92,40 @@ def test_ceal_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             assert done.exit_code == 0, done.stderr
     told = CliRunner().invoke(app, ["status", "pool"])
     assert "166" in told.stdout + told.stderr  # 16 labels and three batches of 50
+
+
+def test_a_vendor_is_checked_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = ["file_name,label"]
+    for index in range(760):
+        label = ("bright", "dark")[index % 2]
+        draw(Path("pool") / f"{label}{index}.png", shade=(220, 30)[index % 2], side=8, seed=index)
+        known += [f"{label}{index}.png,{label}"] if index < 40 else []
+    Path("known.csv").write_text("\n".join(known), encoding="utf-8")
+    for words in ("init pool --labels known.csv", "train pool --epochs 4 --model lenet", "score pool"):
+        done = CliRunner().invoke(app, words.split(), catch_exceptions=False)
+        assert done.exit_code == 0, done.stderr
+    lines = block("**Can the vendor be trusted?**", "sh").replace("\\\n", " ").splitlines()
+    for words in (shlex.split(line, comments=True) for line in lines):
+        if words[1] == "import-labels":
+            answer(Path("batch.csv"), Path("answers.csv"), known)
+        done = CliRunner().invoke(app, words[1:], catch_exceptions=False)
+        assert done.exit_code == 0, done.stderr
+    told = json.loads(Path("quality.json").read_text(encoding="utf-8"))
+    assert told["gate"]["passed"]
+    status = CliRunner().invoke(app, ["status", "pool"])
+    assert "540" in status.stdout + status.stderr  # 40 labels and a batch of 500
+    assert len(Path("again.csv").read_text(encoding="utf-8").splitlines()) == 201
+
+
+def answer(sent: Path, answers: Path, known: list[str]) -> None:
+    """Two people answer what was sent, 25 known images among it, and are right."""
+    with sent.open(encoding="utf-8", newline="") as file:
+        names = [row["file_name"] for row in csv.DictReader(file)]
+    assert len(names) == 525
+    assert sum(f"{name},{name.rstrip('.png0123456789')}" in known for name in names) == 25
+    lines = [f"{name},{name.rstrip('.png0123456789')},{who}" for name in names for who in ("ann", "bob")]
+    answers.write_text("\n".join(["file_name,label,annotator", *lines]), encoding="utf-8")
 
 
 def test_the_simulation_is_one_that_would_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
