@@ -84,11 +84,11 @@ def stderr() -> Console:
 
 
 @contextlib.contextmanager
-def progress(stage: str, total: int) -> Iterator[Advance]:
+def progress(stage: str, total: int, done: int = 0) -> Iterator[Advance]:
     """Show how far a stage is: a bar on a terminal, else a plain line every 30 seconds."""
     quiet = logging.getLogger("alcli").level > logging.INFO
     if quiet or not sys.stderr.isatty():
-        yield _plain(stage, total, quiet=quiet)
+        yield _plain(stage, total, done, quiet=quiet)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -96,7 +96,7 @@ def progress(stage: str, total: int) -> Iterator[Advance]:
     with Progress(
         *columns, TextColumn("{task.fields[note]}", markup=False), console=stderr(), transient=True
     ) as bars:
-        task = bars.add_task(stage, total=total, note="")
+        task = bars.add_task(stage, total=total, completed=done, note="")
 
         def advance(count: int = 1, note: str = "") -> None:
             bars.update(task, advance=count, note=note)
@@ -104,16 +104,16 @@ def progress(stage: str, total: int) -> Iterator[Advance]:
         yield advance
 
 
-def _plain(stage: str, total: int, *, quiet: bool) -> Advance:
-    done, began = 0, time.monotonic()
+def _plain(stage: str, total: int, earlier: int, *, quiet: bool) -> Advance:
+    done, began = earlier, time.monotonic()
     spoke = began
 
     def advance(count: int = 1, note: str = "") -> None:
         nonlocal done, spoke
         done += count
         now = time.monotonic()
-        if not quiet and now - spoke >= PLAIN_EVERY_S and done:
-            left_s = (now - began) / done * (total - done)
+        if not quiet and now - spoke >= PLAIN_EVERY_S and done > earlier:
+            left_s = (now - began) / (done - earlier) * (total - done)
             _write(f"{stage}: {done} of {total}, {left_s:.0f} s left{', ' if note else ''}{note}")
             spoke = now
 

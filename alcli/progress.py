@@ -22,15 +22,15 @@ class Advance(Protocol):
 class Progress(Protocol):
     """Opens stages."""
 
-    def __call__(self, stage: str, total: int) -> AbstractContextManager[Advance]:
-        """Open one stage of `total` units."""
+    def __call__(self, stage: str, total: int, done: int = 0) -> AbstractContextManager[Advance]:
+        """Open one stage of `total` units; an earlier run did `done` of them, in time that does not count here."""
         ...
 
 
 @contextlib.contextmanager
-def silent(stage: str, total: int) -> Iterator[Advance]:
+def silent(stage: str, total: int, done: int = 0) -> Iterator[Advance]:
     """Listen to nothing."""
-    del stage, total
+    del stage, total, done
     yield _ignore
 
 

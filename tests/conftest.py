@@ -6,12 +6,14 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 from alcli import files, ledger, models, uncertainty
 from alcli.manifest import Manifest
+from alcli.progress import Advance
 from alcli.project import Project
 from alcli.signals import Part, SignalStore
 from PIL import Image
@@ -28,6 +30,26 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own ALCLI_* variables must not change what tests see."""
     for name in [name for name in os.environ if name.startswith("ALCLI_")]:
         monkeypatch.delenv(name)
+
+
+@dataclass
+class Listener:
+    """What a step says of its progress: by stage the total, what an earlier run had done, and each advance."""
+
+    totals: dict[str, int] = field(default_factory=dict)
+    earlier: dict[str, int] = field(default_factory=dict)
+    advances: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def progress(self, stage: str, total: int, done: int = 0) -> Iterator[Advance]:
+        """Listen to a stage."""
+        self.totals[stage], self.earlier[stage] = total, done
+        told = self.advances.setdefault(stage, [])
+        yield lambda count=1, note="": told.append((count, note))
+
+    def complete(self, stage: str) -> bool:
+        """Return whether it was told of every unit, once."""
+        return self.earlier[stage] + sum(count for count, _ in self.advances[stage]) == self.totals[stage]
 
 
 def draw(path: Path, *, shade: int, seed: int = 0, side: int = 16, colour: bool = False) -> Path:

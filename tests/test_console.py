@@ -32,6 +32,18 @@ def test_progress_without_a_terminal_is_a_line_every_30_seconds(
     ]
 
 
+def test_time_left_does_not_count_what_was_done_before(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """10 units in 30 seconds, and 30 are left; 60 are of an earlier run."""
+    console.listen(quiet=False, verbose=False)
+    with console.progress("simulating", 100, 60) as advance:
+        clock[0] = 30.0
+        advance(0, "nothing new")
+        advance(10)
+    assert capsys.readouterr().err.splitlines() == ["simulating: 70 of 100, 90 s left"]
+
+
 def test_quiet_shows_no_progress_and_no_notes(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     console.listen(quiet=True, verbose=False)
     with console.progress("scoring", 10) as advance:

@@ -107,8 +107,9 @@ def simulate(
                 lanes = plan.informed(decoders, project).lanes(
                     project, folder, methods, seeds, reference=reference
                 )
-            with progress("simulating", sum(lane.rounds + 1 for lane in lanes)) as advance:
-                told = Recorder(output, identity, lanes, advance).look
+            earlier = sum(len(lane.lines()) for lane in lanes)
+            with progress("simulating", sum(lane.rounds + 1 for lane in lanes), earlier) as advance:
+                told = Recorder(output, identity, lanes, advance, earlier).look
                 told()
                 _run(lanes, jobs, decoders=decoders, device=device, told=told)
             _clear(folder, lanes)

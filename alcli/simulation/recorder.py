@@ -19,7 +19,8 @@ class Recorder:
         output: The table; its lines of other lanes stay.
         identity: Of the experiment.
         lanes: In the order of the table.
-        advance: Told of every line, those of earlier calls included.
+        advance: Told of every line but the first `told`.
+        told: How many lines earlier calls left.
     """
 
     def __init__(
@@ -28,13 +29,14 @@ class Recorder:
         identity: dict[str, Any],
         lanes: Sequence[Lane],
         advance: Advance | None = None,
+        told: int = 0,
     ) -> None:
         self._output = output
         self._identity = identity
         self._lanes = lanes
         self._kept = self._of_others()
         self._written: list[Line] | None = None
-        self._told = 0
+        self._told = told
         self._advance = advance
 
     def look(self) -> None:

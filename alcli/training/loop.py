@@ -108,8 +108,9 @@ def fit(task: Task, regime: Regime, checkpoint: Checkpoint, progress: Progress, 
     """
     optimiser = torch.optim.Adam(task.network.parameters(), lr=regime.lr, fused=True)
     fitting = checkpoint.restore(task.network, optimiser, planned=regime.epochs, memory=task.memory)
-    with _deterministic(), progress(stage, regime.epochs * task.steps) as advance:
-        advance(len(fitting.log) * task.steps, _note(fitting))
+    done = len(fitting.log) * task.steps
+    with _deterministic(), progress(stage, regime.epochs * task.steps, done) as advance:
+        advance(0, _note(fitting))
         while not _finished(fitting, regime):
             began = time.monotonic()
             line = _train_epoch(

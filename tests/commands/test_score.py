@@ -197,12 +197,6 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     summary("--batch-size", 5, whole)
     project, calls = Project.open(pool), []
 
-    def killed(stage: str, total: int) -> Any:
-        from alcli.progress import silent
-
-        calls.append(stage)
-        return silent(stage, total)
-
     real = scoring._Scorer.of_pixels
 
     def interrupted(self: Any, pixels: np.ndarray) -> Any:
@@ -213,7 +207,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
 
     monkeypatch.setattr(scoring._Scorer, "of_pixels", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        scoring.score(project, models.newest(project), batch_size=5, workers=0, progress=killed)
+        scoring.score(project, models.newest(project), batch_size=5, workers=0)
     monkeypatch.setattr(scoring._Scorer, "of_pixels", real)
     done = summary("--batch-size", 5, pool)
     assert 0 < done["scored"] < 32

@@ -16,10 +16,12 @@ import torch
 from alcli import ledger, manifest, scoring, training
 from alcli.main import app
 from alcli.project import Project
+from alcli.simulation import Method
+from alcli.simulation import simulate as run
 from alcli.simulation.experiment import Experiment, begin, ground
 from typer.testing import CliRunner, Result
 
-from tests.conftest import draw
+from tests.conftest import Listener, draw
 from tests.simulation.conftest import METHODS, QUICK, make_pool, simulate
 
 SECONDS = ["train_seconds", "score_seconds", "select_seconds"]
@@ -157,6 +159,17 @@ def test_a_method_may_be_added(labelled_pool: Path, tmp_path: Path) -> None:
     assert {row["method"] for row in after} == {"random", "entropy", "margin"}
     assert all(row in after for row in before)
     assert len(of(after, "entropy", "labels", 1)) == 2
+
+
+def test_rounds_of_earlier_calls_are_no_progress_of_this_one(labelled_pool: Path, tmp_path: Path) -> None:
+    project, path = Project.open(labelled_pool), tmp_path / "table.parquet"
+    experiment = Experiment(initial=6, batch=6, rounds=2, training=training.Options(epochs=1, lr=0.0081))
+    methods = [Method.parse(name) for name in ("random", "margin")]
+    listener, stage = Listener(), "simulating"
+    run(project, experiment, methods[:1], [0], output=path, workers=1)
+    run(project, experiment, methods, [0], output=path, workers=1, progress=listener.progress)
+    assert (listener.totals[stage], listener.earlier[stage]) == (6, 3)
+    assert listener.complete(stage)
 
 
 def test_json_and_pictures(labelled_pool: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from alcli.project import Project
 from alcli.signals import SignalStore
 from alcli.training import Options, checkpoints, folders, inputs, loop, tasks
 
+from tests.conftest import Listener
 from tests.training.conftest import MakePool
 
 QUICK = Options(epochs=4, batch_size=8)
@@ -495,22 +496,27 @@ def test_pseudo_labels_are_learned_from_only_if_asked_for(make_pool: MakePool) -
 
 
 def test_progress_tells_loss_and_accuracy(make_pool: MakePool) -> None:
-    import contextlib
-    from collections.abc import Iterator
+    listener, stage = Listener(), "training lenet (classifier)"
+    train(make_pool(val=2), progress=listener.progress)
+    assert listener.totals[stage] == 4 * 3
+    assert listener.complete(stage)
+    _, note = listener.advances[stage][-1]
+    assert "loss" in note
+    assert "validation" in note
 
-    told: dict[str, list[tuple[int, str]]] = {}
-    totals: dict[str, int] = {}
 
-    @contextlib.contextmanager
-    def progress(stage: str, total: int) -> Iterator[Any]:
-        totals[stage] = total
-        yield lambda count=1, note="": told.setdefault(stage, []).append((count, note))
-
-    train(make_pool(val=2), progress=progress)
-    steps = told["training lenet (classifier)"]
-    assert sum(count for count, _ in steps) == totals["training lenet (classifier)"] == 4 * 3
-    assert "loss" in steps[-1][1]
-    assert "validation" in steps[-1][1]
+def test_what_was_trained_before_is_no_progress_of_now(
+    make_pool: MakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "EVERY_S", 0.0)
+    project, listener, stage = make_pool(val=2), Listener(), "training lenet (classifier)"
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)
+        with pytest.raises(Stop):
+            train(project)
+    train(project, resume=True, progress=listener.progress)
+    assert listener.earlier[stage] == 3 * 3
+    assert listener.complete(stage)
 
 
 def test_bf16_trains_on_the_cpu_too(make_pool: MakePool) -> None:
