@@ -20,7 +20,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ _HERE = Path(__file__).parent
 Row = dict[str, Any]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run what has not been run yet, write NAME.csv, print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int, default=15_000)
     parser.add_argument("--into", type=Path, default=_HERE, help="folder of NAME.csv")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     path = asked.into / f"{NAME}.csv"
     if not asked.table:
         if asked.work is None:
