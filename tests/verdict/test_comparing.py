@@ -38,6 +38,19 @@ def test_differences_by_hand() -> None:
     assert (found.baseline, found.axis, found.seeds, found.rounds) == ("random", "labels", (0, 1), (0, 1, 2))
 
 
+def test_the_area_is_over_labels_where_batches_are_of_different_sizes() -> None:
+    """100, 200 and 400 labels: nothing between the curves at first, then (0 + 0.1)/2 over 200 of the 300 labels."""
+    given = rows({"random": [[0.5, 0.6, 0.7]], "margin": [[0.5, 0.6, 0.8]]})
+    found = compare(columns([{**one, "labels": 100 * 2 ** one["round"]} for one in given]))
+    assert found.area.by_seed == pytest.approx((0.05 * 200 / 300,))
+
+
+def test_a_target_reached_with_the_last_label_is_reached() -> None:
+    saving = compare(results({"random": [[0.5, 0.6]], "margin": [[0.4, 0.6]]})).saving
+    assert saving is not None
+    assert (saving.reached, saving.needed, saving.share.mean) == (1, (200.0,), 0.0)
+
+
 def test_saving_by_hand() -> None:
     given = {
         "random": [[0.5, 0.6, 0.7, 0.8], [0.5, 0.9, 0.7, 0.8]],
