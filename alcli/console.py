@@ -47,8 +47,8 @@ def error(failure: AlcliError) -> None:
         _write(f"  {line}")
     if len(failure.details) > _SHOWN:
         _write(f"  … and {len(failure.details) - _SHOWN} more")
-    if failure.hint:
-        _write(f"hint: {failure.hint}")
+    for line in (failure.hint or "").splitlines():
+        _write(f"hint: {line}")
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, data: bool = False) -> None:

@@ -13,7 +13,20 @@ Anything else is a bug: it ends with a traceback and exit code 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+
+class Remedy(NamedTuple):
+    """Options that would help if the same command were given again with them.
+
+    Attributes:
+        options: Such as `--new-classes` or `--resolve=majority`; what was given under these names gives way.
+        effect: What they do, where there is a choice.
+    """
+
+    options: tuple[str, ...]
+    effect: str = ""
 
 
 class AlcliError(Exception):
@@ -22,16 +35,38 @@ class AlcliError(Exception):
     Args:
         message: One line that names the thing and the number.
         hint: What to do, best a command that can be pasted.
+        remedies: Options that would help; the command line makes whole commands of them, with all that was given.
         details: The rows or files concerned; the first ten are shown.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str | None = None, details: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        remedies: Sequence[Remedy] = (),
+        details: Sequence[str] = (),
+    ) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
         self.details = list(details)
+        self._advice = hint
+        self._remedies = list(remedies)
+        self.offer(" ".join)
+
+    def offer(self, again: Callable[[Sequence[str]], str]) -> None:
+        """Set the hint, a line for each way out.
+
+        Args:
+            again: Returns the command that failed with these options.
+        """
+        ways = [
+            f"{remedy.effect}: {again(remedy.options)}" if remedy.effect else again(remedy.options)
+            for remedy in self._remedies
+        ]
+        self.hint = "\n".join([*([self._advice] if self._advice else []), *ways]) or None
 
 
 class UsageError(AlcliError):

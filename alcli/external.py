@@ -26,6 +26,7 @@ from alcli.errors import InputRejected
 from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.signals import ROWS_PER_PART, Part, SignalStore
+from alcli.tables import is_text
 
 logger = logging.getLogger("alcli")
 
@@ -124,7 +125,7 @@ class _Reader:
         self.manifest = manifest
         try:
             self.file = pq.ParquetFile(path)
-        except (OSError, pa.ArrowInvalid) as error:
+        except (OSError, pa.ArrowException) as error:
             raise InputRejected(f"{path} is not a Parquet file: {error}") from error
         names = self.file.schema_arrow.names
         self.signals = [name for name in _KNOWN if name in names]
@@ -134,9 +135,11 @@ class _Reader:
                 f"{path} needs alcli_id or file_name, and at least one of {', '.join(_KNOWN)}; it has "
                 f"{', '.join(names)}"
             )
-        metadata = self.file.schema_arrow.metadata or {}
-        said = metadata.get(b"alcli.classes")
-        self.classes = list(classes or (json.loads(said) if said else manifest.classes))
+        twice = [name for name in (self.key, *self.signals) if names.count(name) > 1]
+        if twice:
+            raise InputRejected(f"{path}: {', '.join(twice)} stands more than once among its columns")
+        said = (self.file.schema_arrow.metadata or {}).get(b"alcli.classes")
+        self.classes = list(classes or (_class_names(path, said) if said else manifest.classes))
 
     def save(self, store: SignalStore, model: str) -> None:
         """Check every row and append them all to `store`."""
@@ -156,18 +159,24 @@ class _Reader:
             raise InputRejected(f"{self.path} has no rows")
 
     def _batches(self) -> Iterator[tuple[NDArray[np.uint64], dict[str, NDArray[Any]]]]:
-        columns = [self.key, *self.signals]
-        for batch in self.file.iter_batches(batch_size=ROWS_PER_PART, columns=columns):
+        for batch in self._read():
             keys = self._keys(batch[self.key])
             arrays = {name: self._array(name, batch[name], keys) for name in self.signals}
             if "probabilities" in arrays:
                 arrays = {**uncertainty.scalars(arrays["probabilities"]), **arrays}
             yield keys, arrays
 
-    def _keys(self, column: pa.Array) -> NDArray[np.uint64]:
-        values = [str(value) for value in column.to_pylist()]
-        ids = values if self.key == "alcli_id" else identity.alcli_ids(values)
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        columns = [self.key, *self.signals]
         try:
+            yield from self.file.iter_batches(batch_size=ROWS_PER_PART, columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise InputRejected(f"{self.path} is damaged: {error}", hint="write it anew") from error
+
+    def _keys(self, column: pa.Array) -> NDArray[np.uint64]:
+        try:
+            values = [str(value) for value in column.to_pylist()]
+            ids = values if self.key == "alcli_id" else identity.alcli_ids(values)
             keys = identity.keys_of(pa.array(ids, pa.string()))
         except ValueError as error:
             raise InputRejected(f"{self.path}, column {self.key}: {error}") from error
@@ -184,7 +193,7 @@ class _Reader:
         axes, kind = _KNOWN[name]
         try:
             values: NDArray[Any] = np.array(column.to_pylist(), dtype=np.float64)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise InputRejected(
                 f"{self.path}, column {name}: rows differ in length or are not numbers"
             ) from error
@@ -236,3 +245,21 @@ class _Reader:
     def _names(self, keys: NDArray[np.uint64]) -> list[str]:
         rows = np.flatnonzero(np.isin(self.manifest.keys, keys))
         return [str(name) for name in self.manifest.strings("file_name", rows)]
+
+
+def _class_names(path: Path, said: bytes) -> list[str]:
+    """Return what the metadata `alcli.classes` say.
+
+    Raises:
+        InputRejected: They are not a list of class names.
+    """
+    try:
+        names = json.loads(said)
+    except (ValueError, RecursionError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) and is_text(name) for name in names):
+        raise InputRejected(
+            f"{path}: its metadata alcli.classes are not a JSON list of class names",
+            hint="alcli score --from FILE --classes a,b,c names them in the model's order",
+        )
+    return names

@@ -26,6 +26,9 @@ _FULL_OR_READ_ONLY = {
     errno.ENOTDIR: "something else of this name is in the way",
     errno.EISDIR: "a folder of this name is in the way",
 }
+_ODD_NAMES = (
+    "backslashreplace"  # bytes of a file name that are not UTF-8, as JSON spells what stands for them
+)
 _CANNOT_FLUSH_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network file systems
 
 
@@ -95,7 +98,7 @@ def write_bytes(path: Path, data: bytes, *, flush: bool = True) -> None:
 def write_json(path: Path, value: Any, *, flush: bool = True) -> None:
     """Write `value` to `path` as readable JSON, whole or not at all; see `atomic_path`."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_bytes(path, text.encode(), flush=flush)
+    write_bytes(path, text.encode(errors=_ODD_NAMES), flush=flush)
 
 
 def read_json(path: Path) -> Any:
@@ -112,7 +115,7 @@ def append_line(path: Path, line: str) -> None:
                 log.seek(-1, os.SEEK_END)
                 torn = log.read(1) != b"\n"
                 log.write(b"\n" if torn else b"")
-            log.write(line.encode() + b"\n")
+            log.write(line.encode(errors=_ODD_NAMES) + b"\n")
             log.flush()
             os.fsync(log.fileno())
 

@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from alcli import identity, rounds, votebook
 from alcli.manifest import Manifest
@@ -40,17 +38,6 @@ class Agreement:
     share: float
     low: float
     high: float
-
-
-def known(project: Project, numbers: Iterable[int]) -> tuple[NDArray[np.uint64], list[str]]:
-    """Return the keys of the gold rows of some rounds, and the labels known when they were sent.
-
-    An image that was gold in several of these rounds stands once, as in the last of them.
-    """
-    labels: dict[str, str] = {}
-    for number in numbers:
-        labels |= _planted(project, number)
-    return identity.keys_of(pa.array(labels, pa.string())), list(labels.values())
 
 
 def standing(project: Project, manifest: Manifest) -> dict[int, tuple[int, str]]:

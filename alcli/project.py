@@ -16,6 +16,8 @@ from alcli.errors import LockHeld, StepMissing, UsageError
 HOME = ".alcli"
 MANIFEST = "metadata.parquet"
 ROUND_RECORD = "selection.json"
+# Folders that only the holder of the lock writes to; a training writes to `models/.partial-…` beside it.
+_LOCKED = ("votes/", "rounds/*/", "audits/*/", "signals/*/", "models/[0-9]*/")
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,7 @@ class Project:
                     hint="wait for it to end, then run this again",
                 ) from error
         try:
-            for folder in (self.state, self.home, self.history):
-                files.remove_leftovers(folder)
+            self._clean(after_a_kill=owner.exists())
             holder = {"pid": os.getpid(), "host": socket.gethostname(), "command": command}
             files.write_json(owner, holder, flush=False)
             yield
@@ -145,6 +146,12 @@ class Project:
             with contextlib.suppress(OSError):  # the file system may have become read-only meanwhile
                 owner.unlink(missing_ok=True)
             lock.release()
+
+    def _clean(self, *, after_a_kill: bool) -> None:
+        """Remove what killed runs left half-written; folders of rounds are looked through after a kill only."""
+        within = [place for pattern in _LOCKED for place in self.home.glob(pattern)] if after_a_kill else []
+        for folder in (self.state, self.home, self.history, *within):
+            files.remove_leftovers(folder)
 
 
 def _describe(owner: Path) -> str:

@@ -1,4 +1,4 @@
-"""The rounds on disk: what was sent out for labelling, how it was chosen, and how right the model was there.
+"""The rounds on disk: what was sent out for labelling, and how it was chosen.
 
 A round's folder never changes once the manifest's round number has reached it, but for the answers that come
 back (see `alcli.votebook`); the commit of the manifest is what makes a round. A folder with a higher number was
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -47,6 +46,7 @@ STOP_SET_COLUMNS = pa.schema([("alcli_id", pa.string()), ("predicted_label", pa.
 GOLD = "gold.parquet"
 GOLD_COLUMNS = pa.schema([("alcli_id", pa.string()), ("label", pa.string())])
 AGAIN = "label again"  # the reason of an image that has a label and is sent out for another
+PLANTED = "gold"  # that of an image whose label is known and measures the annotators
 # What a vendor's file says where gold rows must not be told from the others.
 _TOLD = {"rank", "alcli_id", "file_name", "round"}
 _LEVEL = 0.95  # of the interval around an audit's accuracy
@@ -168,48 +168,6 @@ def stop_set(project: Project, number: int) -> pa.Table | None:
         return None
 
 
-def audits(project: Project, manifest: Manifest) -> list[dict[str, Any]]:
-    """Estimate the model's accuracy from each round whose audit rows have labels.
-
-    Audit rows were drawn uniformly from the pool, so the share of them that the model had guessed right is
-    an unbiased estimate of its accuracy there. The interval is Clopper and Pearson's (1934), which covers the
-    true accuracy with at least the stated probability. Declined and unanswered rows are left out.
-
-    Returns:
-        For each such round, oldest first: `round`, `model`, `drawn` (audit rows), `n` (answered), `correct`,
-        `accuracy`, and the 95 % interval `low` to `high`; the last three in [0, 1].
-    """
-    records = [about(project, number) for number in range(1, manifest.round + 1)]
-    audited = [record for record in records if record.get("audit")]
-    found = [_estimate(record, manifest) for record in audited]
-    return [estimate for estimate in found if estimate["n"]]
-
-
-def newest_batch(project: Project, manifest: Manifest) -> dict[str, Any] | None:
-    """Count how often the model was right on the newest batch that is back, which it had not learned yet.
-
-    These are the images that a strategy picked, often the hardest: their accuracy is no estimate of the pool's.
-
-    Returns:
-        `round`, `n` (images with a guess that came back with a label) and `correct`; None where there is no such
-        image, as after `--blind`.
-    """
-    numbers = set(manifest.table["label_round"].unique().to_pylist()) - {None, 0, *manifest.open_rounds}
-    if not numbers:
-        return None
-    newest = max(numbers)
-    try:
-        path = project.round_folder(newest) / TABLE
-        guesses = pq.read_table(path, columns=["alcli_id", "predicted_label"]).to_pylist()
-    except (OSError, pa.ArrowException):
-        return None
-    rows = np.flatnonzero(manifest.equals("label_round", newest))
-    labels = dict(zip(manifest.strings("alcli_id", rows), manifest.strings("label", rows), strict=True))
-    pairs = [(guess["predicted_label"], labels.get(guess["alcli_id"])) for guess in guesses]
-    right = [guess == label for guess, label in pairs if guess is not None and label is not None]
-    return {"round": newest, "n": len(right), "correct": sum(right)} if right else None
-
-
 def about(project: Project, number: int) -> dict[str, Any]:
     """Return the content of a round's `selection.json`; nothing where it was deleted or damaged.
 
@@ -225,34 +183,21 @@ def sent_again(project: Project, number: int) -> list[str]:
     """Return the ids of the images of a round that had a label and were sent out for another."""
     if not about(project, number).get("counts", {}).get("again"):
         return []
+    return [name for name, reason in _reasons(project, number) if reason == AGAIN]
+
+
+def sent_first(project: Project, number: int) -> list[str]:
+    """Return the ids of the images of a round that had no label."""
+    return [name for name, reason in _reasons(project, number) if reason not in (AGAIN, PLANTED)]
+
+
+def _reasons(project: Project, number: int) -> list[tuple[str, str | None]]:
+    """Return the id of each image of a round and why it was sent; nothing where the list was deleted or damaged."""
     try:
         table = pq.read_table(project.round_folder(number) / TABLE, columns=["alcli_id", "reason"])
     except (OSError, pa.ArrowException):
         return []
-    return list(table.filter(pc.equal(table["reason"], AGAIN))["alcli_id"].to_pylist())
-
-
-def _estimate(about: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
-    rows = rows_of(manifest, [entry["alcli_id"] for entry in about["audit"]])
-    guesses = [entry["predicted_label"] for entry in about["audit"]]
-    back = manifest.equals("label_round", about["round"])
-    labels = manifest.strings("label", np.maximum(rows, 0))
-    right = [
-        guess == label
-        for row, guess, label in zip(rows, guesses, labels, strict=True)
-        if row >= 0 and back[row] and guess is not None and label is not None
-    ]
-    low, high = interval(sum(right), len(right))
-    return {
-        "round": about["round"],
-        "model": about["model"],
-        "drawn": len(guesses),
-        "n": len(right),
-        "correct": sum(right),
-        "accuracy": sum(right) / len(right) if right else None,
-        "low": low,
-        "high": high,
-    }
+    return list(zip(table["alcli_id"].to_pylist(), table["reason"].to_pylist(), strict=True))
 
 
 def interval(correct: int, n: int) -> tuple[float, float]:

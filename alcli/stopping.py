@@ -68,7 +68,8 @@ class Evidence:
     """What the rules look at.
 
     Attributes:
-        points: The statistics of one round per model, oldest first, with `round`.
+        points: The statistics of one round per model, oldest first, with `round`, and `compared_labels`, the labels
+            of the model that its predictions were compared with; None where that is unknown.
         accuracies: (round, accuracy, images) of the same kind of estimate, oldest first.
         measured_on: What that estimate is of, in words.
         batch: The model's accuracy on the newest batch that is back, as in the summary; empty if unknown.
@@ -160,7 +161,8 @@ def _points(project: Project, newest: int) -> list[Statistics]:
             continue
         after = found[-1] if found else None
         if after is None or (known["model"] != after["model"] and known["labels"] < after["labels"]):
-            found.append({**known, "round": number})
+            compared = recorded(project, known.get("compared_with") or 0)
+            found.append({**known, "round": number, "compared_labels": compared.get("labels")})
         if len(found) == SLOPE_ROUNDS:
             break
     return found[::-1]
@@ -192,7 +194,9 @@ def _kappa(evidence: Evidence) -> Advice:
     rule = Advice("kappa", "predictions", KAPPA, evidence.rounds(KAPPA_ROUNDS))
     known = [point["kappa"] for point in evidence.points[-KAPPA_ROUNDS:] if _comparable(point)]
     if len(known) < KAPPA_ROUNDS:
-        return rule.lacking(f"{len(known)} of {KAPPA_ROUNDS} rounds can be compared with the model before")
+        return rule.lacking(
+            f"{len(known)} of {KAPPA_ROUNDS} rounds can be compared with a model of fewer labels"
+        )
     value = sum(known) / len(known)
     sentence = f"predictions agree with those of the model before by a kappa of {value:.3f}"
     return rule.judged(value, sentence, stop=value >= KAPPA)
@@ -202,7 +206,7 @@ def _classification_change(evidence: Evidence) -> Advice:
     """No prediction on the stop set changed since the model before."""
     rule = Advice("classification-change", "predictions", 0, evidence.rounds(1))
     if not evidence.points or not _comparable(point := evidence.points[-1]):
-        return rule.lacking("the newest round cannot be compared with the model before")
+        return rule.lacking("the newest round cannot be compared with a model of fewer labels")
     sentence = f"{point['changed']} of {point['compared']} predictions changed since the model before"
     return rule.judged(point["changed"], sentence, stop=point["changed"] == 0)
 
@@ -265,4 +269,7 @@ _RULES: tuple[Callable[[Evidence], Advice], ...] = (
 
 
 def _comparable(point: Statistics) -> bool:
-    return point.get("kappa") is not None and point["compared"] >= STOP_SET
+    """Return whether it is known what the predictions changed since a model that had learned from fewer labels."""
+    if point.get("kappa") is None or point["compared_labels"] is None:
+        return False
+    return bool(point["compared_labels"] < point["labels"] and point["compared"] >= STOP_SET)

@@ -55,8 +55,8 @@ def count(project: Project, manifest: Manifest) -> dict[str, Any]:
 
 
 def _counted(project: Project, manifest: Manifest) -> dict[str, Any]:
+    from alcli import hindsight
     from alcli import manifest as manifests
-    from alcli import rounds
 
     splits, statuses = _counts(manifest, "split"), _counts(manifest, "status")
     return {
@@ -72,8 +72,8 @@ def _counted(project: Project, manifest: Manifest) -> dict[str, Any]:
         "classes": _class_counts(manifest),
         "rounds_out": _counts(manifest, "queried_round"),
         "rounds_back": _counts(manifest, "label_round"),
-        "audits": rounds.audits(project, manifest),
-        "batch": rounds.newest_batch(project, manifest),
+        "audits": hindsight.audits(project, manifest),
+        "batch": hindsight.newest_batch(project, manifest),
         "problems": _problems(manifest),
     }
 

@@ -19,6 +19,7 @@ Name = Callable[[int], str]
 
 SUM_TOLERANCE = 1e-3  # float16 keeps every probability within a factor of 1 ± 2⁻¹¹, so sums stay within this
 _SMALLEST_FLOAT16 = 2.0**-24  # and loses up to half of this where a probability is very small
+_LEAST = 1e-30  # what stands for a probability of 0 where a logarithm is to be tempered
 _BLOCK_VALUES = 2**17  # 1 MiB of float64: what one block works on stays in the processor's cache
 
 
@@ -68,6 +69,31 @@ def refuse(wrong: NDArray[np.bool_], what: str, row: Name) -> None:
     names = [row(int(i)) for i in rows[:10]]
     more = f", {names[1]}{' and more' if len(names) > 2 else ''}" if len(names) > 1 else ""
     raise InputRejected(f"{what}: {names[0]}{more}", details=names)
+
+
+def tempered(probabilities: Floats, temperature: float) -> Floats:
+    """Divide the logarithms of probabilities by a temperature: above 1 it makes them more even, below 1 less.
+
+    Args:
+        probabilities: (n, c); below 1e-30 they count as 1e-30, as in cleanlab.
+        temperature: Above 0.
+
+    Returns:
+        (n, c) rows that sum to 1; at temperature 1 the probabilities themselves.
+    """
+    if temperature == 1:
+        return probabilities
+    powers = logarithms(probabilities)
+    powers /= temperature
+    powers -= powers.max(axis=1, keepdims=True)
+    np.exp(powers, out=powers)
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
+
+
+def logarithms(probabilities: Floats) -> Floats:
+    """Return ln p in nats, finite: p below 1e-30 counts as 1e-30; of any shape."""
+    return np.asarray(np.log(np.maximum(probabilities, _LEAST)))
 
 
 def prediction(probabilities: NDArray[Any]) -> Codes:

@@ -1,6 +1,8 @@
 """Every answer that a named annotator gave, in side files of the rounds; the manifest keeps what they came to.
 
 Answers of a round lie in `rounds/<number>/votes.parquet`, those about images of no round in `votes/votes.parquet`.
+Beside them, in `withheld.parquet`, is what images of the round came back with, by whomever, where a check did not
+take it as a label.
 Files only grow: each row carries the number of the delivery that brought it, and the manifest's metadata say
 how many deliveries it has seen. So the commit of the manifest is what makes an answer count. Answers of a
 delivery that was killed before its commit, or undone after it, have a higher number: they count for nothing,
@@ -19,12 +21,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from alcli import files
+from alcli import files, identity
 from alcli.errors import InputRejected
 from alcli.manifest import Manifest
 from alcli.project import Project
 
 VOTES = "votes.parquet"
+WITHHELD = "withheld.parquet"
 COLUMNS = pa.schema(
     [
         ("alcli_id", pa.string()),
@@ -60,7 +63,7 @@ def read(project: Project, manifest: Manifest, name: str = VOTES) -> pa.Table:
     Args:
         project: The pool.
         manifest: Its manifest.
-        name: Of the side files: `votes.parquet`, or `gold_answers.parquet` of `alcli.gold`.
+        name: Of the side files: `votes.parquet`, `withheld.parquet`, or `gold_answers.parquet` of `alcli.gold`.
 
     Raises:
         InputRejected: A side file is damaged.
@@ -76,6 +79,45 @@ def last_words(votes: pa.Table) -> pa.Table:
     pairs = zip(votes["alcli_id"].to_pylist(), votes["annotator"].to_pylist(), strict=True)
     last = {pair: at for at, pair in enumerate(pairs)}
     return votes.take(pa.array(sorted(last.values()), pa.int64()))
+
+
+def givers(manifest: Manifest, rows: NDArray[np.int64], votes: pa.Table) -> list[set[str]]:
+    """Return who gave the label of each image: everybody whose last word it is, and whom the manifest names.
+
+    Of several whom the manifest names only those on record count, if there are any: its names cannot always be told
+    apart.
+
+    Args:
+        manifest: The pool's manifest.
+        rows: (r,) rows of it.
+        votes: Answers that count, in order of deliveries; the last column of `COLUMNS` may lack.
+    """
+    last = last_words(votes)
+    place = {key: at for at, key in enumerate(manifest.keys[rows].tolist())}
+    labels = manifest.strings("label", rows)
+    found: list[set[str]] = [set() for _ in labels]
+    keys = identity.keys_of(last["alcli_id"]).tolist()
+    for key, name, label in zip(keys, last["annotator"].to_pylist(), last["label"].to_pylist(), strict=True):
+        at = place.get(key, -1)
+        if at >= 0 and labels[at] == label:
+            found[at].add(name)
+    for voters, names in zip(found, named(manifest, rows), strict=True):
+        if len(names) == 1 or not voters:
+            voters.update(names)
+    return found
+
+
+def named(manifest: Manifest, rows: NDArray[np.int64]) -> list[list[str]]:
+    """Return whom the manifest names for the label of each image.
+
+    Names of several are joined by commas there, for people to read; a label that only one person gave has no
+    agreement, and then a comma is part of the name.
+    """
+    several = manifest.table["agreement"].is_valid().to_numpy()[rows].tolist()
+    return [
+        [] if not text else text.split(", ") if shared else [text]
+        for text, shared in zip(manifest.strings("annotator", rows), several, strict=True)
+    ]
 
 
 def write(

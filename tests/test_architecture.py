@@ -48,6 +48,7 @@ FLOORS = {
         "ledger",
         "summary",
         "rounds",
+        "hindsight",
         "votebook",
         "gold",
         "signals",
@@ -93,7 +94,7 @@ HEAVY = {
     "rich": {"main", "commands", "console"},
     "PIL": {"images", "training"},
     "pyarrow": {
-        "manifest", "schema", "ledger", "summary", "rounds", "votebook", "gold", "signals", "identity", "tables", "external", "exporters",
+        "manifest", "schema", "ledger", "summary", "rounds", "hindsight", "votebook", "gold", "signals", "identity", "tables", "external", "exporters",
         "intake", "labelling", "selection", "simulation", "auditing",
     },
 }  # fmt: skip

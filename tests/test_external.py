@@ -113,6 +113,47 @@ def test_a_bad_file_is_rejected_and_leaves_nothing(
     assert not list(pool.signals.glob("*"))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [b"{", b"[" * 100_000, b"5", b"null", b'{"cat": 1}', b"[1, 2]", rb'["\ud800", "dog"]', b"\xff"],
+    ids=["torn", "deep", "a number", "null", "an object", "numbers", "half a character", "not UTF-8"],
+)
+def test_class_names_that_are_none(pool: Project, tmp_path: Path, said: bytes) -> None:
+    path = write(tmp_path / "o.parquet", outputs(), {b"alcli.classes": said})
+    with pytest.raises(InputRejected, match=r"alcli\.classes are not a JSON list") as failure:
+        external.take_in(pool, path)
+    assert "--classes" in (failure.value.hint or "")
+    assert models.all_models(pool) == []
+    assert external.take_in(pool, path, classes=["dog", "cat"]).images == 6
+
+
+def test_a_column_that_stands_twice(pool: Project, tmp_path: Path) -> None:
+    table = pa.table(outputs())
+    pq.write_table(table.append_column("probabilities", table["probabilities"]), tmp_path / "o.parquet")
+    with pytest.raises(InputRejected, match="probabilities stands more than once"):
+        external.take_in(pool, tmp_path / "o.parquet")
+
+
+def test_damage_behind_the_header_leaves_nothing(pool: Project, tmp_path: Path) -> None:
+    path = write(tmp_path / "o.parquet", outputs())
+    data = bytearray(path.read_bytes())
+    data[10:40] = b"\xff" * 30
+    path.write_bytes(data)
+    with pytest.raises(InputRejected, match="is damaged"):
+        external.take_in(pool, path)
+    assert models.all_models(pool) == []
+    assert not list(pool.signals.glob("*"))
+
+
+def test_a_name_or_a_value_that_cannot_be_read(pool: Project, tmp_path: Path) -> None:
+    bad = pa.array([b"\xff"] * 6).view(pa.string())
+    with pytest.raises(InputRejected, match="column file_name: 'utf-8'"):
+        external.take_in(pool, write(tmp_path / "o.parquet", outputs(file_name=bad)))
+    late = pa.array([10**18] * 6, pa.timestamp("ms"))
+    with pytest.raises(InputRejected, match="column entropy"):
+        external.take_in(pool, write(tmp_path / "o.parquet", {"file_name": NAMES, "entropy": late}))
+
+
 def test_a_file_that_is_not_parquet(pool: Project, tmp_path: Path) -> None:
     (tmp_path / "o.parquet").write_text("file_name,probabilities")
     with pytest.raises(InputRejected, match="not a Parquet file"):

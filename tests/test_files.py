@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from pathlib import Path
@@ -113,3 +114,11 @@ def test_a_digest_depends_on_where_parts_end() -> None:
 def test_the_digest_of_a_file_is_blake2b_of_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     assert files.file_digest(tmp_path / "file") == "d8bb14d833d59559"  # printf abc | b2sum -l 64
+
+
+def test_a_file_name_that_is_not_utf8_can_be_written_down(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"labels\xff.csv")
+    files.write_json(tmp_path / "about.json", {"file": odd})
+    assert files.read_json(tmp_path / "about.json") == {"file": odd}
+    files.append_line(tmp_path / "log.jsonl", json.dumps({"file": odd}, ensure_ascii=False))
+    assert files.read_lines(tmp_path / "log.jsonl") == [{"file": odd}]

@@ -36,17 +36,6 @@ def manifest_of(project: Project, round_: int) -> Manifest:
     return manifest
 
 
-def test_the_last_round_knows_best(pool: Project) -> None:
-    planted(pool, 1, a="cat", b="cat")
-    planted(pool, 2, b="dog")
-    keys, labels = gold.known(pool, [1, 2, 3])
-    assert dict(zip(identity.ids_of(keys).to_pylist(), labels, strict=True)) == {
-        identity.alcli_id("a"): "cat",
-        identity.alcli_id("b"): "dog",
-    }
-    assert gold.known(pool, [])[1] == []
-
-
 def test_an_image_is_gold_until_it_is_sent_to_be_labelled_again(pool: Project) -> None:
     planted(pool, 1, a="cat", b="cat")
     planted(pool, 2, again=("b",), c="dog")

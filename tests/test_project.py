@@ -54,6 +54,26 @@ def test_the_lock_is_free_again_after_an_error_and_leftovers_are_gone(tmp_path: 
     assert sorted(path.name for path in project.home.iterdir()) == ["history", "lock"]
 
 
+def test_what_a_killed_holder_left_in_folders_of_rounds_goes(tmp_path: Path) -> None:
+    """Only then are they looked through; a training that runs beside it keeps its files."""
+    project = Project.open(tmp_path)
+    folders = [
+        project.round_folder(2),
+        project.home / "votes",
+        project.audits / "0001",
+        project.signals / "x",
+    ]
+    beside = project.models / ".partial-1"
+    for folder in (*folders, beside):
+        folder.mkdir(parents=True)
+        (folder / ".alcli-tmp-1234-x").touch()
+        (folder / "votes.parquet").touch()
+    (project.home / "lock.json").write_text("{}")  # its holder had no time to take it away
+    with project.locked("init"):
+        assert [path.parent for path in tmp_path.rglob(".alcli-tmp-*-x")] == [beside]
+    assert len(list(tmp_path.rglob("votes.parquet"))) == 5
+
+
 def test_a_read_only_state_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")

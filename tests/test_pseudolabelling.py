@@ -105,8 +105,8 @@ def test_outliers_are_left_out_by_distance(scored_pool: ScoredPool) -> None:
     """A point far behind a centre has the widest margin of all; its distance gives it away."""
     crowd = [(0.5, 0.0), (-0.5, 0.0), (4.0, 0.5), (4.0, -0.5)]
     labels = {4: "class-0", 5: "class-0", 6: "class-1", 7: "class-1"}
-    project = triplet_pool(scored_pool, [*crowd, (9.0, 0.0)], labels=labels)
-    # Centres stay where they are; the labelled distances are 0, 0, 0 and four times 0.5.
+    project = triplet_pool(scored_pool, [*crowd, (9.0, 0.0), (0.0, 0.5)], labels=labels)
+    # Centres stay where they are; the labelled distances are 0, 0, 0 and four times 0.5, as far as the last one's.
     done = pseudolabelling.pseudolabel(
         project, Rule("triplet-margin", k=1, max_distance_quantile=1.0), dry_run=True
     )
@@ -246,7 +246,7 @@ def test_unknown_precision_writes_nothing(scored_pool: ScoredPool) -> None:
 
 
 def test_precision_of_triplet_margin_minds_the_distance(scored_pool: ScoredPool) -> None:
-    extra = [(0.5, 0.0), (-0.5, 0.0), (0.1, 0.0), (9.0, 0.0)]
+    extra = [(0.5, 0.0), (-0.5, 0.0), (0.0, -0.5), (9.0, 0.0)]  # the third is as far as the first two
     labels = {4: "class-0", 5: "class-0", 6: "class-0", 7: "class-0"}
     project = triplet_pool(scored_pool, extra, labels=labels, splits={6: "val", 7: "val"})
     near = label(project, method="triplet-margin", k=2, max_distance_quantile=1.0).precision

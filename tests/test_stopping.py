@@ -11,7 +11,7 @@ import pytest
 from alcli import files, stopping
 from alcli.project import ROUND_RECORD, Project
 from alcli.stopping import GO_ON, STOP, UNDECIDED, Advice
-from scipy.stats import linregress
+from scipy.stats import linregress, norm
 
 COUNTS = {"classes": {"cat": {}, "dog": {}}, "audits": [], "batch": None}
 
@@ -29,6 +29,7 @@ def statistics(number: int, **more: Any) -> dict[str, Any]:
         "held_out": {"split": "val", "accuracy": 0.8, "n": 1000},
         "uncertainty": 0.4,
         "batch_uncertainty": 0.9,
+        "compared_with": number - 1,
         "compared": 2000,
         "kappa": 0.7,
         "changed": 300,
@@ -72,14 +73,15 @@ def test_three_rounds_can_be_compared_twice_only(project: Project) -> None:
     write(project, kappa=[None, 1.0, 1.0, 1.0])
     rule = told(project, {**COUNTS, "round": 3})["kappa"]
     assert (rule.says, rule.value) == (UNDECIDED, None)
-    assert rule.sentence == "2 of 3 rounds can be compared with the model before"
+    assert rule.sentence == "2 of 3 rounds can be compared with a model of fewer labels"
 
 
-def test_few_images_in_common_are_no_comparison(project: Project) -> None:
+@pytest.mark.parametrize(("shared", "says"), [(99, UNDECIDED), (100, STOP)])
+def test_few_images_in_common_are_no_comparison(project: Project, shared: int, says: str) -> None:
     rules = told(
-        project, write(project, kappa=[None, 1, 1, 1], changed=[None, 0, 0, 0], compared=[0, 99, 99, 99])
+        project, write(project, kappa=[None, 1, 1, 1], changed=[None, 0, 0, 0], compared=[0, *[shared] * 3])
     )
-    assert rules["kappa"].says == rules["classification-change"].says == UNDECIDED
+    assert rules["kappa"].says == rules["classification-change"].says == says
 
 
 @pytest.mark.parametrize(("changed", "says"), [(0, STOP), (1, GO_ON)])
@@ -104,6 +106,7 @@ def test_max_confidence(project: Project, value: float | None, says: str) -> Non
     [
         ({"round": 3, "n": 100, "correct": 90}, STOP),
         ({"round": 3, "n": 100, "correct": 89}, GO_ON),
+        ({"round": 3, "n": 20, "correct": 20}, STOP),
         ({"round": 3, "n": 19, "correct": 19}, UNDECIDED),
         (None, UNDECIDED),
     ],
@@ -146,6 +149,15 @@ def test_the_interval_is_that_of_a_parametric_bootstrap() -> None:
     found = stopping.slope(list(zip(accuracies.tolist(), n.tolist(), strict=True)))
     assert found[0] == pytest.approx(linregress(range(4), accuracies).slope)
     assert found[1:] == pytest.approx(np.quantile(slopes, [0.025, 0.975]), abs=5e-4)
+
+
+def test_the_interval_of_a_few_images_to_the_digit() -> None:
+    """Two rounds of 20 images with 10 and 15 right: variance Σ w² p̃(1 - p̃) / 24 with p̃ = (x + 2) / 24."""
+    variance = 0.5 * 0.5 / 24 + (17 / 24) * (7 / 24) / 24
+    half = norm.ppf(0.975) * variance**0.5
+    assert stopping.slope([(0.5, 20), (0.75, 20)]) == pytest.approx(
+        (0.25, 0.25 - half, 0.25 + half), rel=1e-6
+    )
 
 
 def audits(n: int, *accuracies: float) -> list[dict[str, Any]]:
@@ -219,7 +231,27 @@ def test_rounds_of_one_model_count_once(project: Project) -> None:
 
 def test_models_of_the_same_labels_count_once(project: Project) -> None:
     counts = sure(project, labels=[200, 300, 300, 300])
-    assert told(project, counts)["kappa"].rounds == (1, 4)
+    rules = told(project, counts)
+    assert rules["kappa"].rounds == (1, 4)
+    assert rules["kappa"].says == rules["classification-change"].says == UNDECIDED
+
+
+def test_agreement_of_models_of_the_same_labels_is_none_with_fewer_labels(project: Project) -> None:
+    """Each number of labels is trained on twice: models agree with their twins, and not from labels to labels."""
+    for number in range(1, 9):
+        twin = number % 2 == 0
+        known = statistics(
+            number,
+            labels=200 + (number + 1) // 2 * 100,
+            kappa=1.0 if twin else 0.6,
+            changed=0 if twin else 300,
+        )
+        files.write_json(project.round_folder(number) / ROUND_RECORD, {"statistics": known})
+    rules = told(project, {**COUNTS, "round": 8})
+    assert rules["kappa"].rounds == (4, 6, 8)
+    assert rules["kappa"].says == rules["classification-change"].says == UNDECIDED
+    after_more_labels = told(project, {**COUNTS, "round": 7})["classification-change"]
+    assert (after_more_labels.says, after_more_labels.value) == (GO_ON, 300)
 
 
 def test_lost_records_are_passed_over(project: Project) -> None:
@@ -234,7 +266,7 @@ def test_of_a_thousand_rounds_the_last_are_read(project: Project, monkeypatch: p
     read: list[int] = []
     monkeypatch.setattr(stopping, "recorded", lambda _, number: read.append(number) or statistics(number))
     stopping.advice(project, {**COUNTS, "round": 1000})
-    assert read == [1000, 999, 998, 997]
+    assert set(read) == {1000, 999, 998, 997, 996}  # the last is what the fourth was compared with
     read.clear()
     monkeypatch.setattr(stopping, "recorded", lambda _, number: read.append(number) or {})
     stopping.advice(project, {**COUNTS, "round": 1000})

@@ -84,6 +84,7 @@ def test_another_encoding_is_named_by_an_option(written: Write) -> None:
     failure = rejected(path)
     assert "byte 0xe9 on line 2" in failure.message
     assert "--encoding" in (failure.hint or "")
+    assert "byte 0xe9 on line 2" in rejected(written(b"\xef\xbb\xbf" + path.read_bytes())).message
     assert read_table(path, encoding="cp1252").columns["label"] == ["café"]
     with pytest.raises(UsageError, match="no encoding is called 'klingon'"):
         read_table(path, encoding="klingon")
@@ -100,8 +101,23 @@ def test_another_encoding_is_named_by_an_option(written: Write) -> None:
         ("path,label\na,b\na\0,b\n", "line 3: a NUL byte", []),
         ('path,label\na,b\n"a.jpg,b\nc,d\n', "line 3", []),
         (b"PK\x03\x04whatever", "workbook", []),
+        (b"\xef\xbb\xbf", "is empty", []),
+        ("\u00a0\n", "is empty", []),
+        (f"{'a' * 140_000},label\na,b\n", "line 1: field larger than", []),
     ],
-    ids=["empty", "blank", "header only", "header twice", "ragged", "NUL", "open quote", "workbook"],
+    ids=[
+        "empty",
+        "blank",
+        "header only",
+        "header twice",
+        "ragged",
+        "NUL",
+        "open quote",
+        "workbook",
+        "BOM only",
+        "no-break space",
+        "long header",
+    ],
 )
 def test_broken_csv_is_rejected_with_its_lines(
     written: Write, content: str | bytes, message: str, details: list[str]
@@ -133,10 +149,33 @@ def test_jsonl(written: Write) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [('{"a": 1}\n{"a": \n', "line 2: not JSON"), ('{"a": 1}\n["b"]\n', "line 2: not an object")],
+    [
+        ('{"a": 1}\n{"a": \n', "line 2: not JSON"),
+        ('{"a": 1}\n["b"]\n', "line 2: not an object"),
+        ('{"a": 1}\n{"a": ' + "[" * 100_000, "line 2: not JSON: nested too deep"),
+        ('{"a": 1}\n{"a": 1, "a": 2}', "line 2: not JSON: 'a' stands more than once"),
+    ],
+    ids=["torn", "a list", "deep", "a name twice"],
 )
 def test_broken_jsonl(written: Write, content: str, message: str) -> None:
     assert message in rejected(written(content, "labels.jsonl")).message
+
+
+@pytest.mark.parametrize("cell", [r"\ud800", r"x\udc00y", r"a\u0000"])
+def test_what_no_text_can_hold_matters_only_where_it_is_used(written: Write, cell: str) -> None:
+    lines = '{"path": "a.jpg", "label": "cat"}\n{"path": "b.jpg", "label": "%s"}\n'
+    table = read_table(written(lines % cell, "x.jsonl"))
+    assert table.column("path") == ["a.jpg", "b.jpg"]
+    with pytest.raises(InputRejected, match="line 2: column 'label' holds") as caught:
+        table.column("label")
+    assert str(caught.value).isascii()
+    assert read_table(written(lines % r"\ud83d\ude00", "x.jsonl")).column("label") == ["cat", "\U0001f600"]
+
+
+def test_an_encoding_that_knows_half_characters_brings_none_in(written: Write) -> None:
+    table = read_table(written("path,label\na,+2AA-\n"), encoding="utf-7")
+    with pytest.raises(InputRejected, match="line 2: column 'label' holds"):
+        table.column("label")
 
 
 def test_nested_values_matter_only_where_they_are_used(written: Write) -> None:
@@ -185,6 +224,35 @@ def test_class_labels_of_hugging_face_are_named(tmp_path: Path) -> None:
     read = read_table(path)
     assert read.columns["label"] == ["dog", "cat", None]
     assert read.columns["n"] == ["1", "0", "-1"]
+
+
+@pytest.mark.parametrize(
+    "about",
+    ["[" * 100_000, '{"info": {"features": {"label": {"names": 5, "_type": "ClassLabel"}}}}', b"\xff"],
+)
+def test_metadata_that_hugging_face_did_not_write_leave_the_integers(
+    tmp_path: Path, about: str | bytes
+) -> None:
+    path = tmp_path / "metadata.parquet"
+    pq.write_table(pa.table({"label": [1, 0]}).replace_schema_metadata({"huggingface": about}), path)
+    assert read_table(path).columns["label"] == ["1", "0"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "names", "message"),
+    [
+        ([["1"], ["2"]], ["a", "a"], "a column name stands more than once"),
+        ([pa.array([10**18], pa.timestamp("ms"))], ["time"], "is not a Parquet file that can be read"),
+        ([pa.array([2**30], pa.date32())], ["day"], "is not a Parquet file that can be read"),
+    ],
+    ids=["a name twice", "a time after 9999", "a day after 9999"],
+)
+def test_parquet_that_cannot_be_taken(
+    tmp_path: Path, columns: list[pa.Array], names: list[str], message: str
+) -> None:
+    path = tmp_path / "labels.parquet"
+    pq.write_table(pa.table([pa.array(column) for column in columns], names=names), path)
+    assert message in rejected(path).message
 
 
 @pytest.mark.parametrize("content", [b"PAR1 but nothing more PAR1", b"nonsense"])

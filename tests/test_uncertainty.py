@@ -57,3 +57,17 @@ def test_float16_sums_of_thousands_of_classes_pass() -> None:
 def test_entropy_in_nats_of_an_even_spread() -> None:
     assert uncertainty.entropy(np.full((1, 4), 0.25)) == pytest.approx([np.log(4)])
     assert uncertainty.entropy(np.array([[1.0, 0.0]])).tolist() == [0]
+
+
+def test_temperature_divides_logarithms() -> None:
+    assert uncertainty.tempered(P, 1.0) is P
+    squares = P**2
+    np.testing.assert_allclose(uncertainty.tempered(P, 0.5), squares / squares.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(uncertainty.tempered(P, 1e9), np.full_like(P, 1 / 3))
+
+
+def test_a_probability_of_0_stays_small_at_any_temperature() -> None:
+    sure = np.array([[1.0, 0.0, 0.0]])
+    np.testing.assert_allclose(uncertainty.tempered(sure, 3.0), [[1, 1e-10, 1e-10]], rtol=1e-9)
+    assert uncertainty.tempered(sure, 0.01).tolist() == [[1, 0, 0]]
+    np.testing.assert_allclose(uncertainty.tempered(np.zeros((1, 2)), 2.0), [[0.5, 0.5]])

@@ -121,3 +121,35 @@ def test_what_other_commands_make_of_the_manifest_keeps_the_count(image_folder: 
     assert run(app, ["init", str(image_folder)]).exit_code == 0
     assert run(app, ["select", "-s", "random", "-k", "3", str(image_folder)]).exit_code == 0
     assert listed(project) == [("ann", "bright", 1)]
+
+
+def test_who_gave_a_label_is_on_record(pool: Project) -> None:
+    """Of a and b both say cat in the end, of b only since the second delivery; c was corrected, by nobody known."""
+    manifest = manifests.read(pool.manifest)
+    ids = manifest.strings("alcli_id")
+    labelled = manifest.replace(
+        label=["cat", "cat", "dog"], annotator=["Doe, J, Roe, J", "Doe, J", None], agreement=[1.0, None, None]
+    )
+    votes = pa.concat_tables(
+        [
+            said(
+                (ids[0], "Doe, J", "cat"),
+                (ids[0], "Roe, J", "cat"),
+                (ids[1], "Roe, J", "dog"),
+                (ids[2], "x", "cat"),
+            ),
+            said((ids[1], "Roe, J", "cat")),
+        ]
+    )
+    rows = np.array([2, 0, 1])
+    both = {"Doe, J", "Roe, J"}
+    assert votebook.givers(labelled, rows, votes) == [set(), both, both]
+    assert votebook.givers(labelled, rows, votes.slice(3)) == [set(), {"Doe", "J", "Roe"}, both]
+
+
+def test_whom_an_old_manifest_names(pool: Project) -> None:
+    """Several are joined by commas; where only one answered, which has no agreement, the comma is theirs."""
+    manifest = manifests.read(pool.manifest)
+    old = manifest.replace(annotator=["ann, bo", "Doe, J", None], agreement=[0.5, None, None])
+    assert votebook.named(old, np.array([0, 1, 2])) == [["ann", "bo"], ["Doe, J"], []]
+    assert votebook.givers(old, np.array([0]), votebook.COLUMNS.empty_table()) == [{"ann", "bo"}]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from alcli import ledger, summary
+from alcli import ledger, summary, votebook
 from alcli.auditing import recording
 from alcli.auditing.evidence import Evidence, TooFewLabels, gather
 from alcli.auditing.findings import (
@@ -111,7 +111,8 @@ def audit(
     Raises:
         UsageError: There is no such method, or it asks nobody and has a budget for it.
         StepMissing: There is no manifest, no model, or images without signals.
-        InputRejected: A class has one labelled image only, or there is but one class.
+        InputRejected: A class has one labelled image only, or there is but one class; or the record of who
+            answered what is damaged.
     """
     check(method, budget)
     project.require_manifest()
@@ -127,7 +128,7 @@ def audit(
         warn_of_weakness(found.evidence)
         suspects = found.suspects()
         table = tabulated(found, manifest, found.ranked(np.arange(len(rows))) if everything else suspects)
-        errors = estimate(found, manifest)
+        errors = estimate(found, manifest, votebook.read(project, manifest))
         facts: dict[str, Any] = {
             "model": found.evidence.model,
             "labels": len(rows),

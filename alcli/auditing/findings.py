@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from alcli import votebook
 from alcli.auditing.evidence import Evidence, Rows
-from alcli.errors import UsageError
+from alcli.errors import Remedy, UsageError
 from alcli.manifest import Manifest
 from alcli.quality import confident, rad, rates
 from alcli.quality.rates import Rate
@@ -83,8 +84,13 @@ class Findings:
         return dict(zip(rad.DECISIONS, counted, strict=True))
 
 
-def check(method: str, budget: int | None) -> None:
+def check(method: str, budget: int | None, *, option: str = "--method") -> None:
     """Check what depends on no data.
+
+    Args:
+        method: One of `METHODS`.
+        budget: At most so many labels are to ask about.
+        option: What the command line calls the method.
 
     Raises:
         UsageError: There is no such method, or it asks nobody and has a budget for it.
@@ -93,7 +99,7 @@ def check(method: str, budget: int | None) -> None:
         raise UsageError(f"unknown method '{method}'", hint=f"one of: {', '.join(METHODS)}")
     if budget is not None and method not in ASKING:
         raise UsageError(
-            f"--oracle-budget: {method} asks nobody", hint=f"--method {'|'.join(ASKING)} may ask"
+            f"--oracle-budget: {method} asks nobody", remedies=[Remedy((f"{option}=rad-active",))]
         )
 
 
@@ -213,16 +219,24 @@ class Estimate:
         }
 
 
-def estimate(findings: Findings, manifest: Manifest, among: NDArray[np.bool_] | None = None) -> Estimate:
-    """Estimate how many of the labels, or of those `among` (n,), are wrong."""
+def estimate(
+    findings: Findings, manifest: Manifest, votes: pa.Table, among: NDArray[np.bool_] | None = None
+) -> Estimate:
+    """Estimate how many of the labels, or of those `among` (n,), are wrong.
+
+    Args:
+        findings: The verdict.
+        manifest: The one that was judged.
+        votes: Who said what; see `votebook.givers`.
+        among: (n,) consider only these.
+    """
     evidence = findings.evidence
     at = np.arange(len(evidence.rows)) if among is None else np.flatnonzero(among)
     wrong = findings.errors[at]
     given: dict[str, list[int]] = {}
-    for position, names in enumerate(manifest.strings("annotator", evidence.rows[at])):
-        for name in (names or "").split(", "):
+    for position, names in enumerate(votebook.givers(manifest, evidence.rows[at], votes)):
+        for name in names:
             given.setdefault(name, []).append(position)
-    given.pop("", None)
     return Estimate(
         rates.rate(wrong),
         rates.by_group(wrong, evidence.codes[at], evidence.classes),

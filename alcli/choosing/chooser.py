@@ -152,7 +152,7 @@ class Chooser:
         return fields.narrowed(field, limit, by, functools.partial(self._ordered, by, fingerprint))
 
     def scores(self, field: Field, fingerprint: Fingerprint) -> ranking.Scores:
-        """Score the eligible, each by itself; labelled ones by what is thought of their labels."""
+        """Score the eligible, each by itself; where some have a label, all of them by the judge of labels."""
         self._fit(fingerprint)
         keys = field.keys if field.whole else field.keys[field.eligible]
         labelled = self.source.manifest.labelled[field.rows[field.eligible]]
@@ -161,7 +161,8 @@ class Chooser:
         judged = relabelling.judge(self.source, fingerprint, seed=self.request.seed)
         self.plan.options |= {n: v for n, v in judged.options.items() if n not in self.request.options}
         values = np.empty(len(keys))
-        values[~labelled] = self._scored(keys[~labelled], fingerprint).values
+        chunks = self._chunks(["embeddings"], keys[~labelled], fingerprint)
+        values[~labelled] = self.plan.score(keys[~labelled], judged.probabilities(chunks)).values
         at = np.searchsorted(judged.rows, field.rows[field.eligible][labelled])
         known = judged.opinions
         values[labelled] = self.plan.score_again(known.quality[at], known.weights[at], judged.classes)

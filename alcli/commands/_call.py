@@ -20,7 +20,8 @@ from typing import Annotated, Any
 import typer
 
 from alcli import console
-from alcli.errors import UsageError
+from alcli.commands import _again
+from alcli.errors import AlcliError, UsageError
 from alcli.progress import Progress
 from alcli.project import Project
 
@@ -83,7 +84,8 @@ class Call:
     def result(self, **summary: Any) -> None:
         """Give the summary to programs, if they asked for it."""
         if self.json:
-            typer.echo(json.dumps({"schema": f"alcli/{self.verb}/1", **summary}, ensure_ascii=False))
+            text = json.dumps({"schema": f"alcli/{self.verb}/1", **summary}, ensure_ascii=False)
+            typer.echo(text.encode(errors="backslashreplace"))  # a file name need not be UTF-8
 
 
 def as_command(function: Callable[..., None]) -> Callable[..., None]:
@@ -110,7 +112,11 @@ def as_command(function: Callable[..., None]) -> Callable[..., None]:
         }
         console.listen(quiet=values.pop("quiet"), verbose=values.pop("verbose"))
         call = Call(project, verb, json=values.pop("json_"))
-        function(call, **{name: value for name, value in values.items() if name not in _SHARED})
+        try:
+            function(call, **{name: value for name, value in values.items() if name not in _SHARED})
+        except AlcliError as failure:
+            failure.offer(functools.partial(_again.command_line, context))
+            raise
 
     signature = inspect.Signature([context, *parameters])
     command.__signature__ = signature  # type: ignore[attr-defined]

@@ -39,7 +39,7 @@ def audit(
     """List the labels that look wrong, the most suspicious first; nothing is changed."""
     from alcli import auditing, exporters
 
-    _output.check(call, output, example="suspects.csv")
+    _output.check(call, ("--output", output), stdout=True)
     written_as = exporters.format_of(None if output in (None, _output.STDOUT) else output, format_)
     report = auditing.audit(
         call.project,

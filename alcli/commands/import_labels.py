@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from alcli.commands import _output
-from alcli.commands._call import Call, DryRun
-from alcli.errors import UsageError
+from alcli.commands._call import Call
+from alcli.errors import Remedy, UsageError
 
 if TYPE_CHECKING:
     from alcli.labelling import ImportReport
@@ -68,7 +68,12 @@ def import_labels(
     drop_suspects: Annotated[
         bool, typer.Option("--drop-suspects", help="With --check: leave out the labels that are in doubt.")
     ] = False,
-    dry_run: DryRun = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", "-n", help="Say what would be done; write no more than the reports asked for."
+        ),
+    ] = False,
 ) -> None:
     """Take the labels back: all rows of the file, or none."""
     from alcli import labelling
@@ -80,7 +85,14 @@ def import_labels(
         "report": quality_report,
         "relabel_list": relabel_list,
     }
-    _check_asked(call, check, asked)
+    _check_asked(check, asked)
+    _output.check(
+        call,
+        ("--report", report),
+        ("--quality-report", quality_report),
+        ("--relabel-list", relabel_list),
+        inputs=[("LABELS", labels)],
+    )
     done = labelling.import_labels(
         call.project,
         labels,
@@ -110,17 +122,15 @@ def import_labels(
     )
 
 
-def _check_asked(call: Call, check: str | None, asked: dict[str, Any]) -> None:
-    """Refuse options of a check where there is none, and files that would take the place of alcli's own."""
+def _check_asked(check: str | None, asked: dict[str, Any]) -> None:
+    """Refuse options of a check where there is none."""
     names = {"budget": "--oracle-budget", "report": "--quality-report"}
     for name, value in asked.items():
         option = names.get(name, f"--{name.replace('_', '-')}")
         if not check and value is not None and value is not False:
             raise UsageError(
-                f"{option} goes with --check METHOD", hint=f"--check confident-learning {option} …"
+                f"{option} goes with --check METHOD", remedies=[Remedy(("--check=confident-learning",))]
             )
-        if isinstance(value, Path):
-            _output.check(call, value, option=option)
 
 
 def _agreement(done: ImportReport) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from alcli.commands._call import Call, DryRun
-from alcli.errors import UsageError
+from alcli.errors import Remedy, UsageError
 
 if TYPE_CHECKING:
     from alcli.pseudolabelling import PseudolabelReport, Step
@@ -61,7 +61,7 @@ def pseudolabel(
     if method is None and not clear:
         raise UsageError(
             "--method is missing",
-            hint=call.project.command("pseudolabel", "--method confidence --threshold 0.99"),
+            remedies=[Remedy(("--method=confidence", "--threshold=0.99"))],
         )
     if method is None and (k, threshold, decay, rate) != (None,) * 4:
         raise UsageError("--method is missing: -k, --threshold and --decay do not say what is sure")

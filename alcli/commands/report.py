@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from alcli.commands import _output
 from alcli.commands._call import Call, Seed, Workers
 
 
@@ -35,6 +36,7 @@ def report(
 ) -> None:
     """Write one HTML page: rounds, classes, the selection with its images, a map, the confusion matrix."""
     call.project.require_manifest()
+    _output.check(call, ("--output", output), ("--map-picture", map_picture))
     from alcli import reporting
 
     names = None if compare is None else reporting.two_names(compare)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alcli import console
+from alcli.commands import _output
 from alcli.commands._call import Call, Device, DryRun, Seed, Workers
 from alcli.errors import UsageError
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from alcli.verdict import Verdict
 
 logger = logging.getLogger("alcli")
-
-_BASELINE = "random"
 
 
 def simulate(
@@ -94,7 +93,13 @@ def simulate(
     if column not in verdict.METRICS:
         raise UsageError(f"--metric {metric}: there is no such metric", hint="--metric accuracy, or macro-f1")
     drawings = [Drawing.parse(text) for text in plot or []]
-    parsed = [simulation.Method.parse(text) for text in [_BASELINE, *(method or [])]]
+    _output.check(
+        call,
+        ("--output", output),
+        *(("--plot", drawing.path) for drawing in drawings),
+        inputs=[("--weights", weights), ("--noise-model", Path(noise_model) if noise_model else None)],
+    )
+    parsed = [simulation.Method.parse(text) for text in [verdict.BASELINE, *(method or [])]]
     methods = list({one.name: one for one in parsed}.values())
     options = training.Options(
         model=model,
@@ -131,6 +136,7 @@ def simulate(
         jobs=jobs,
         device=device,
         workers=workers,
+        pictures=drawings,
         dry_run=dry_run,
         progress=call.progress,
     )
@@ -140,9 +146,9 @@ def simulate(
         )
         return
     judged = verdict.judge(report.columns, metric=column)
+    _speak(call, report, judged)
     for drawing in drawings:
         drawing.draw(report.columns, judged)
-    _speak(call, report, judged)
     if report.failed:
         raise typer.Exit(1)
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from alcli import files
 from alcli.errors import InputRejected
-from alcli.images.pipeline import Batch, DecodePool
+from alcli.images.pipeline import CRASHED, Batch, DecodePool
 from alcli.images.transform import Transform
 from alcli.progress import Progress, silent
 
@@ -63,16 +63,27 @@ class Album:
         paths: Sequence[str],
         transform: Transform,
         *,
+        sha256: Sequence[str | None] | None = None,
         workers: int | None = None,
         progress: Progress = silent,
     ) -> Self:
         """Decode `paths` into `folder`; an album of the same images that is there already is opened.
 
         The record is written last: without it, what a killed run left counts for nothing.
+
+        Args:
+            folder: Of this album alone.
+            paths: n image files.
+            transform: What every image becomes.
+            sha256: n digests that the files should have: an album of files that had others is filled anew. None
+                opens it whatever they were.
+            workers: As for `DecodePool`.
+            progress: Told of every image that is decoded.
         """
         with contextlib.suppress(OSError, ValueError, KeyError):
             there = cls(folder)
-            if there.transform == transform and there.paths == list(paths):
+            same = there.transform == transform and there.paths == list(paths)
+            if same and (sha256 is None or not there.differing(sha256)):
                 return there
         with files.storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -98,6 +109,14 @@ class Album:
     def bytes_for(images: int, transform: Transform) -> int:
         """Return how large an album of so many images is."""
         return images * math.prod(transform.shape)
+
+    def differing(self, sha256: Sequence[str | None]) -> list[int]:
+        """Return the rows of files that had other content than `sha256` says, n digests.
+
+        What a file held whose decoder crashed is not known; it counts as what it should be.
+        """
+        facts = zip(self.sha256, sha256, self.problems, strict=True)
+        return [row for row, (had, should, why) in enumerate(facts) if had != should and why != CRASHED]
 
     def __enter__(self) -> Self:
         return self

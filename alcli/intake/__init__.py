@@ -123,7 +123,7 @@ def _plan(project: Project, request: Request, found: Scan) -> tuple[Manifest, Re
         manifest, changes = listed, Changes(new=len(listed))
         _warn_of_labels(manifest)
     else:
-        _check_labels(project, before, listed, said)
+        _check_labels(project, before, listed, said, request.encoding)
         manifest, changes = sync(before, listed)
     manifest, drawn = _with_validation(manifest, request, first=before is None)
     return manifest, Report(
@@ -195,7 +195,9 @@ def _foreign_columns(project: Project, said: FileLabels) -> dict[str, Any]:
     return manifests.foreign_columns(path, rows)
 
 
-def _check_labels(project: Project, before: Manifest, listed: Manifest, said: FileLabels) -> None:
+def _check_labels(
+    project: Project, before: Manifest, listed: Manifest, said: FileLabels, encoding: str | None
+) -> None:
     """Compare what labels files say about images that are in the manifest already.
 
     Raises:
@@ -214,7 +216,8 @@ def _check_labels(project: Project, before: Manifest, listed: Manifest, said: Fi
     if not differing:
         return
     source = said.sources[0]
-    hint = project.command("import-labels", shlex.quote(str(source.path)))
+    read_as = [f"--encoding={encoding}"] if encoding else []
+    hint = project.command("import-labels", *read_as, shlex.quote(str(source.path)))
     if source.asked:
         message = f"{source.path} has other labels than the manifest for {len(differing)} images"
         raise InputRejected(f"{message}; init only labels new ones", hint=hint, details=differing)

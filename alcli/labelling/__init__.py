@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
-import shlex
-from collections.abc import Sequence
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,13 +14,14 @@ from alcli import ledger, votebook
 from alcli import manifest as manifests
 from alcli.gold import Agreement
 from alcli.labelling import answers as returned
-from alcli.labelling import checking, matching
+from alcli.labelling import checking, matching, withholding
 from alcli.labelling import problems as reports
+from alcli.labelling.advising import advise
 from alcli.labelling.answers import Answers
-from alcli.labelling.checking import Check, Quality
+from alcli.labelling.assessment import Quality
+from alcli.labelling.checking import Check
 from alcli.labelling.deciding import DEFAULTS, Found, Rules, decide
 from alcli.labelling.merging import OnConflict
-from alcli.labelling.problems import Problem
 from alcli.labelling.votes import Resolve
 from alcli.manifest import Manifest
 from alcli.project import Project
@@ -96,7 +95,7 @@ def import_labels(
         encoding: Of text files; None is UTF-8.
         report: Where to write every problem, as CSV or JSONL.
         check: How to judge the labels before they are taken; None takes them unjudged.
-        dry_run: Check, count, and leave the manifest as it is.
+        dry_run: Check, count, and leave the manifest as it is; reports are written.
 
     Raises:
         StepMissing: There is no manifest; or the labels are to be judged and there is no model or no signals.
@@ -108,17 +107,23 @@ def import_labels(
     if report:
         reports.check_report(report)
     prefixes = [matching.parse_prefix(prefix) for prefix in rules.prefixes]
-    answers = _signed(returned.read(path, kind=kind, encoding=encoding), rules.annotator)
+    answers = returned.read(path, kind=kind, encoding=encoding)
     with contextlib.nullcontext() if dry_run else ledger.writing(project, "import-labels"):
         before = manifests.read(project.manifest)
-        found = decide(project, before, answers, rules, prefixes)
+        decided = functools.partial(decide, project, before, answers, prefixes=prefixes)
+        found = decided(rules)
         if report:
             reports.write_report(report, found.problems)
         if found.problems:
-            hint = _hint(project, path, found.problems)
-            raise reports.rejection(path, found.problems, rows=len(answers), unit=answers.unit, hint=hint)
+            raise reports.rejection(
+                path,
+                found.problems,
+                rows=len(answers),
+                unit=answers.unit,
+                advice=advise(found, rules, decided),
+            )
         quality = None
-        if check and (len(found.verdicts.rows) or len(found.planted.rows)):
+        if check:
             found, quality = _judged(project, before, found, check)
             checking.finish(quality, check, path)
         done = _report(before, answers, found, quality)
@@ -131,9 +136,16 @@ def _judged(project: Project, before: Manifest, found: Found, check: Check) -> t
     """Return what is left of a delivery once it is judged, and what the judges say."""
     agreement = found.planted.agreement(found.answers)
     outcome, quality = checking.judge(
-        project, before, found.outcome, found.verdicts.rows, agreement=agreement, check=check
+        project,
+        before,
+        found.outcome,
+        found.verdicts.rows,
+        votes=found.votes,
+        agreement=agreement,
+        check=check,
     )
-    return replace(found, outcome=outcome), quality
+    withheld = withholding.kept_back(before, found.outcome, outcome)
+    return replace(found, outcome=outcome, added={**found.added, votebook.WITHHELD: withheld}), quality
 
 
 def _commit(project: Project, path: Path, found: Found, done: ImportReport) -> None:
@@ -148,37 +160,6 @@ def _commit(project: Project, path: Path, found: Found, done: ImportReport) -> N
 
 
 _NOT_JOURNALLED = ("changed", "still_out", "unsent", "held_out", "gold", "quality")
-# What to try where most problems are of one kind.
-_REMEDIES = {
-    "unknown class": "--new-classes",
-    "conflict": "--on-conflict=keep",
-    "disagreement": "--resolve=majority",
-    "unknown annotator": "--annotator=NAME",
-}
-_PATHS = "paths are relative to the pool, with / between folders; --strip-prefix OLD=NEW rewrites others"
-
-
-def _signed(answers: Answers, annotator: str | None) -> Answers:
-    """Return the answers with a name put to those that have none."""
-    if not annotator:
-        return answers
-    names = list(dict.fromkeys([*answers.annotator_names, annotator]))
-    code = np.int32(names.index(annotator))
-    return replace(
-        answers,
-        annotators=np.where(answers.annotators < 0, code, answers.annotators),
-        annotator_names=names,
-    )
-
-
-def _hint(project: Project, path: Path, problems: Sequence[Problem]) -> str | None:
-    """Return what to try against the commonest kind of problem."""
-    kind = collections.Counter(problem.kind for problem in problems).most_common(1)[0][0]
-    if kind == "unknown image":
-        return _PATHS
-    if kind in _REMEDIES:
-        return project.command("import-labels", _REMEDIES[kind], shlex.quote(str(path)))
-    return None
 
 
 def _report(before: Manifest, answers: Answers, found: Found, quality: Quality | None) -> ImportReport:

@@ -6,14 +6,14 @@ import datetime
 import logging
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alcli import tables
-from alcli.errors import InputRejected
+from alcli.errors import InputRejected, UsageError
 from alcli.tables import Table
 
 logger = logging.getLogger("alcli")
@@ -94,6 +94,22 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self.lines)
+
+    def signed(self, annotator: str | None) -> Answers:
+        """Return the answers with a name put to those that have none.
+
+        Raises:
+            UsageError: The name is not text.
+        """
+        name = normalised(annotator or "")
+        if not name:
+            return self
+        if not tables.is_text(name):
+            raise UsageError(f"--annotator {name!a} is not text", hint="--annotator NAME, in UTF-8")
+        names = list(dict.fromkeys([*self.annotator_names, name]))
+        code = np.int32(names.index(name))
+        who = np.where(self.annotators < 0, code, self.annotators)
+        return replace(self, annotators=who, annotator_names=names)
 
     def name(self, position: int) -> str:
         """Return what the file calls the image of one row."""

@@ -16,11 +16,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from alcli import auditing, exporters, files
-from alcli.auditing import Estimate, Method, duplicates
+from alcli import auditing, exporters, files, hindsight
+from alcli.auditing import Method, duplicates
 from alcli.errors import InputRejected, UsageError
 from alcli.gold import Agreement
 from alcli.labelling import withholding
+from alcli.labelling.assessment import Quality
 from alcli.labelling.merging import Merge
 from alcli.manifest import Manifest
 from alcli.project import Project
@@ -30,7 +31,6 @@ from alcli.request import read_share
 
 logger = logging.getLogger("alcli")
 
-_TOLD_GOLD = 5  # annotators; the quality report has all
 _ENOUGH_GOLD = 30  # answers to gold rows from which these decide, not what models think
 
 
@@ -60,7 +60,7 @@ class Check:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        auditing.check(self.method, self.budget)
+        auditing.check(self.method, self.budget, option="--check")
         if self.max_error is not None and (self.limit is None or self.limit > 1):
             raise UsageError(
                 f"--max-error {self.max_error} is not a share from 0% to 100%", hint="--max-error 5%"
@@ -75,95 +75,13 @@ class Check:
         return None if share is None else float(share)
 
 
-@dataclass(frozen=True)
-class Quality:
-    """What the check of a delivery found.
-
-    Attributes:
-        method: How labels were judged.
-        model: Id of the model whose signals were used.
-        labels: Labels of the delivery that were judged.
-        beside: Labels that were there before and were judged beside them.
-        network: Of the delivery's, how many the trained network judged as C.
-        decisions: How many of the delivery's there are of each decision.
-        errors: How many of the delivery's labels are wrong, as estimated.
-        gold: How many answers to gold rows were wrong; None where there was none.
-        gold_by_annotator: The same of each annotator; None stands for nobody in particular.
-        duplicates: Groups of images of equal bytes with different labels, one of them of this delivery.
-        suspects: The delivery's suspects, the most suspicious first, with the columns of an audit's list.
-        relabel: Images to label again, the most suspicious first: those to ask about; those to drop where the
-            method asks nobody.
-        gate: What decided whether the delivery is taken: `max_error`, `by`, and the `rate` that was compared with
-            its lower end `low`; and whether it `passed`. None without a limit.
-        left_out: Labels that are not taken because of the check.
-        pseudo_labelled: Of these, images that have the judges' label as a pseudo-label now.
-        changed: Whether any of these had none before, or another.
-    """
-
-    method: Method
-    model: str
-    labels: int
-    beside: int
-    network: int
-    decisions: dict[str, int]
-    errors: Estimate
-    gold: Rate | None
-    gold_by_annotator: dict[str | None, Rate]
-    duplicates: list[dict[str, Any]]
-    suspects: pa.Table
-    relabel: pa.Table
-    gate: dict[str, Any] | None
-    left_out: int
-    pseudo_labelled: int
-    changed: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON knows it."""
-        by_annotator = [
-            {"annotator": name, **rate._asdict()} for name, rate in self.gold_by_annotator.items()
-        ]
-        return {
-            **vars(self),
-            "errors": self.errors.to_dict(),
-            "gold": None if self.gold is None else self.gold._asdict(),
-            "gold_by_annotator": by_annotator,
-            "suspects": self.suspects.to_pylist(),
-            "relabel": self.relabel["file_name"].to_pylist(),
-        }
-
-    def told(self) -> list[str]:
-        """Say in lines what was found."""
-        found = ", ".join(
-            f"{count} to {what}" for what, count in self.decisions.items() if what != "keep" and count
-        )
-        lines = [
-            f"{len(self.suspects)} of {self.labels} labels are suspects by {self.method}{found and ': '}{found}"
-        ]
-        if self.gold is not None:
-            lines.append(f"wrong answers to gold rows {self.gold}")
-            worst = sorted(
-                self.gold_by_annotator.items(), key=lambda one: (-(one[1].rate or 0), one[0] or "")
-            )
-            lines += [
-                f"  annotator {name or 'nobody in particular'}: {rate}" for name, rate in worst[:_TOLD_GOLD]
-            ]
-        lines += self.errors.told()
-        if self.duplicates:
-            lines.append(f"{len(self.duplicates)} groups of equal images have different labels")
-        if self.left_out:
-            lines.append(
-                f"{self.left_out} labels were not taken; {self.pseudo_labelled} of these images have the judges' "
-                "label as a pseudo-label"
-            )
-        return lines
-
-
 def judge(
     project: Project,
     before: Manifest,
     outcome: Merge,
     delivered: NDArray[np.int64],
     *,
+    votes: pa.Table,
     agreement: Sequence[Agreement],
     check: Check,
 ) -> tuple[Merge, Quality]:
@@ -177,6 +95,7 @@ def judge(
         before: Its manifest.
         outcome: What the delivery would change.
         delivered: Rows of the manifest that the delivery has a label for, gold rows left out.
+        votes: What named annotators said, in this delivery and before.
         agreement: Of each annotator with the known labels of gold rows.
         check: How to judge.
 
@@ -197,13 +116,11 @@ def judge(
     found = auditing.judge(evidence, check.method, budget=check.budget, among=among)
     asking = rad.ASK if check.method in auditing.ASKING else rad.DROP
     again = found.ranked(np.flatnonzero(among & (found.decisions == asking)))
-    errors = auditing.estimate(found, after, among)
-    gold = {one.annotator: rates.counted(one.n, one.n - one.right) for one in agreement}
-    overall = (
-        rates.counted(sum(r.n for r in gold.values()), sum(r.wrong for r in gold.values())) if gold else None
-    )
+    errors = auditing.estimate(found, after, votes, among)
+    gold = _all_gold(agreement)
     _warn_of_zeal(check.method, found.counts(among)["relabel"], errors.overall)
-    left = withholding.withhold(before, outcome, found, among, drop=check.drop_suspects)
+    audited = hindsight.answers_to_audits(project, after)
+    left = withholding.withhold(before, outcome, found, among, audited=audited, drop=check.drop_suspects)
     quality = Quality(
         method=check.method,
         model=evidence.model,
@@ -212,13 +129,15 @@ def judge(
         network=int(evidence.network[among].sum()),
         decisions=found.counts(among),
         errors=errors,
-        gold=overall,
-        gold_by_annotator=gold,
+        gold=gold,
+        gold_by_annotator={one.annotator: rates.counted(one.n, one.n - one.right) for one in agreement},
         duplicates=duplicates.disputed(after, mine),
         suspects=auditing.tabulated(found, after, found.suspects(among)),
         relabel=_to_label(after, evidence.rows[again]),
-        gate=_gate(check.limit, errors.overall, overall),
+        gate=_gate(check.limit, errors.overall, gold),
         left_out=left.labels,
+        audited=left.audited,
+        labelled_before=left.there,
         pseudo_labelled=left.guesses,
         changed=left.changed > 0,
     )
@@ -244,6 +163,12 @@ def finish(quality: Quality, check: Check, path: Path) -> None:
             hint="--relabel-list FILE writes which to label again" if not check.relabel_list else None,
             details=quality.told(),
         )
+
+
+def _all_gold(agreement: Sequence[Agreement]) -> Rate | None:
+    """Return how many answers to gold rows were wrong, whoever gave them; None where there was none."""
+    answered = sum(one.n for one in agreement)
+    return rates.counted(answered, answered - sum(one.right for one in agreement)) if agreement else None
 
 
 def _gate(limit: float | None, errors: Rate, gold: Rate | None) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from alcli.errors import StepMissing
 from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.quality import consensus
+from alcli.quality.votes import Votes
 from alcli.signals import SignalStore
 
 Floats = NDArray[np.float64]
@@ -37,19 +38,18 @@ class Crowd:
         self._manifest = manifest
         self._classes = classes
 
-    def weigh(self, rows: NDArray[np.int64], votes: Floats) -> NDArray[np.int64]:
+    def weigh(self, rows: NDArray[np.int64], votes: Votes) -> NDArray[np.int64]:
         """Return the label of each image.
 
         Args:
             rows: (i,) rows of the manifest.
-            votes: (i, m) class codes by annotator, NaN where one did not answer; an image has two answers.
+            votes: About these i images, by their places in `rows`; an image has two answers.
 
         Raises:
             StepMissing: There is no model, or it has not said how likely the classes of these images are.
         """
-        several = (~np.isnan(votes)).sum(axis=1) > 1
-        self.images = int(several.sum())
-        self.learned = int(self._manifest.labelled[rows[several]].sum())
+        self.images = int(votes.several.sum())
+        self.learned = int(self._manifest.labelled[rows[votes.several]].sum())
         return consensus.crowdlab(votes, self._probabilities(rows))
 
     def told(self) -> str | None:

@@ -50,10 +50,12 @@ class Found:
     """What a file says and would change, and everything that is wrong with it.
 
     Attributes:
-        answers: The file's rows; labels are codes of the pool's classes, -1 for those that it does not have.
+        answers: The file's rows; labels are codes of the pool's classes and, after these, of what only gold rows were
+            answered with; -1 for what is neither.
         verdicts: One answer per image.
         outcome: What they change.
         planted: The answers to gold rows.
+        votes: What named annotators said, before and now, in order of deliveries.
         added: What is new on record, as `votebook.write` takes it.
         consensus: How annotators who disagree were weighed, in words; None where they were not.
         problems: What is wrong.
@@ -63,6 +65,7 @@ class Found:
     verdicts: Verdicts
     outcome: Merge
     planted: Planted
+    votes: pa.Table
     added: dict[str, tuple[pa.Table, NDArray[np.int64]]]
     consensus: str | None
     problems: list[Problem]
@@ -72,19 +75,19 @@ def decide(
     project: Project, before: Manifest, answers: Answers, rules: Rules, prefixes: matching.Prefixes
 ) -> Found:
     """Work out what the file says and what it would change, and everything that is wrong with it."""
+    answers = answers.signed(rules.annotator)
     rows, problems = matching.match(
         answers, before, pool=project.pool, prefixes=prefixes, basename=rules.basename
     )
     golden = planted.find(project, before, answers, rows, correcting=rules.on_conflict == "replace")
-    codes, classes, unknown = merging.classify(
+    answers, classes, unknown = merging.classify(
         answers, before.classes, new_classes=rules.new_classes, gold=golden.at
     )
-    rows = np.where((answers.labels < 0) | (codes[answers.labels] >= 0), rows, -1)
-    golden = golden.only(rows[golden.at] >= 0)
     rows[golden.at] = -1
-    labels = np.where(answers.labels < 0, -1, codes[answers.labels])
-    answers = replace(answers, labels=labels, label_names=list(classes))
+    twice = golden.twice(answers, later_corrects=rules.resolve == "latest")
+    golden = golden.last(answers)
     record = votebook.read(project, before)
+    cast = recording.votes(answers, before, rows, record)
     crowd = Crowd(project, before, classes)
     verdicts, disputes = votes.settle(
         earlier.gathered(answers, rows, before, record), resolve=rules.resolve, weigh=crowd.weigh
@@ -96,16 +99,13 @@ def decide(
         on_conflict=rules.on_conflict,
         source=f"import:{answers.kind}",
     )
-    twice = [] if rules.resolve == "latest" else golden.twice(answers)
     return Found(
         answers,
         verdicts,
         outcome,
         golden,
-        {
-            votebook.VOTES: recording.votes(answers, before, rows, record),
-            gold.ANSWERS: golden.new(answers, before, gold.answers(project, before)),
-        },
+        pa.concat_tables([record.select(cast[0].column_names), cast[0]]),
+        {votebook.VOTES: cast, gold.ANSWERS: golden.new(answers, before)},
         crowd.told(),
         [*problems, *unknown, *twice, *disputes, *_clashes(before, verdicts, conflicts)],
     )

@@ -43,8 +43,7 @@ def alone(answers: Answers, rows: Positions) -> Ballots:
 def gathered(answers: Answers, rows: Positions, manifest: Manifest, record: pa.Table) -> Ballots:
     """Put the votes on record beside those of a file, for images whose answers all name who gave them.
 
-    An image that was sent out again and has no votes on record has one by whoever the manifest names for its
-    label.
+    An image that was sent out again and has no votes on record has those of whom the manifest names for its label.
 
     Args:
         answers: Rows of a labels file; labels are codes of the pool's classes.
@@ -89,8 +88,12 @@ def _on_record(record: pa.Table, place: dict[int, int], classes: list[str]) -> l
 
 def _of_manifest(manifest: Manifest, rows: Positions) -> list[Vote]:
     times = _times(manifest.table["labelled_at"].take(pa.array(rows)))
-    names, codes = manifest.strings("annotator", rows), manifest.label_codes[rows].tolist()
-    return list(zip(rows.tolist(), names, codes, times, strict=True))
+    columns = (rows.tolist(), votebook.named(manifest, rows), manifest.label_codes[rows].tolist(), times)
+    return [
+        (row, name, code, time)
+        for row, names, code, time in zip(*columns, strict=True)
+        for name in names or (None,)
+    ]
 
 
 def _times(column: pa.ChunkedArray) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -22,28 +22,30 @@ _NEAR_MATCHES = 50  # distinct unknown classes for which near ones are looked up
 
 def classify(
     answers: Answers, classes: Sequence[str], *, new_classes: bool, gold: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], tuple[str, ...], list[Problem]]:
-    """Find the class of every label name.
+) -> tuple[Answers, tuple[str, ...], list[Problem]]:
+    """Find the class of every answer.
 
     Args:
         answers: r rows of a labels file.
         classes: The pool's classes, in model order.
         new_classes: Whether other names become classes, after those there are, in alphabetical order.
-        gold: Rows that answer gold rows: these make no new class.
+        gold: Rows that answer gold rows: these make no new class. A name that only they have is wrong, and no more.
 
     Returns:
-        For each of the file's label names the code of its class, -1 if unknown; all classes; and a problem
-        for every row whose label is unknown.
+        The rows, with labels that are codes of the classes, after these of names that only gold rows have, and -1
+        where the name is unknown; all classes; and a problem for every answer whose name is unknown.
     """
     known = {normalised(name): code for code, name in enumerate(classes)}
     given = answers.label_names
     used = set(answers.labels[~answers.skipped].tolist())
     unknown = [name for code, name in enumerate(given) if code in used and name not in known]
+    wrong: list[str] = []
     if new_classes:
         kept = np.delete(answers.labels, gold)[~np.delete(answers.skipped, gold)]
         added = sorted({given[code] for code in kept.tolist() if code >= 0} - set(known))
-        known.update({name: len(classes) + at for at, name in enumerate(added)})
-        classes, unknown = [*classes, *added], [name for name in unknown if name not in added]
+        wrong, unknown = [name for name in unknown if name not in added], []
+        known.update({name: len(classes) + at for at, name in enumerate([*added, *wrong])})
+        classes = [*classes, *added]
     codes = np.array([known.get(name, -1) for name in given] or [-1], np.int32)
     messages = {name: _unknown(name, list(known), look=at < _NEAR_MATCHES) for at, name in enumerate(unknown)}
     bad = np.flatnonzero((answers.labels >= 0) & ~answers.skipped & (codes[answers.labels] < 0))
@@ -53,7 +55,8 @@ def classify(
         )
         for at in bad.tolist()
     ]
-    return codes, tuple(classes), problems
+    labels = np.where(answers.labels < 0, -1, codes[answers.labels])
+    return replace(answers, labels=labels, label_names=[*classes, *wrong]), tuple(classes), problems
 
 
 def _unknown(name: str, known: Sequence[str], *, look: bool) -> str:
@@ -141,13 +144,17 @@ def merge(
 def _labelled(manifest: Manifest, verdicts: Verdicts, at: NDArray[np.int64], source: str) -> Manifest:
     """Return the manifest with the labels of the verdicts `at`; what a model had said there goes."""
     rows = verdicts.rows[at]
-    sent = manifest.table["queried_round"].fill_null(-1).to_numpy()[rows]
+    sent, given = (
+        manifest.table[name].fill_null(-1).to_numpy()[rows] for name in ("queried_round", "label_round")
+    )
+    corrected = manifest.labelled[rows] & (given >= 0)  # which still answers the round that asked
+    unsent = np.where(corrected, given, manifest.round)
     declined_before = rows[manifest.equals("status", "skipped")[rows]]
     return manifest.assign(
         rows,
         label=np.array([*manifest.classes, None], object)[verdicts.labels[at]],
         label_source=source,
-        label_round=np.where(sent < 0, manifest.round, sent),
+        label_round=np.where(sent < 0, unsent, sent),
         annotator=verdicts.annotators[at],
         labelled_at=verdicts.times[at],
         agreement=verdicts.agreement[at],

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alcli import files, tables
-from alcli.errors import InputRejected, UsageError
+from alcli.errors import InputRejected, Remedy, UsageError
 
 
 class Problem(NamedTuple):
@@ -31,8 +31,23 @@ class Problem(NamedTuple):
     text: str
 
 
+class Advice(NamedTuple):
+    """What to do about problems.
+
+    Attributes:
+        hint: In words.
+        remedies: Options that would help.
+    """
+
+    hint: str | None = None
+    remedies: Sequence[Remedy] = ()
+
+
+NONE = Advice()
+
+
 def rejection(
-    path: Path, problems: Sequence[Problem], *, rows: int, unit: str = "line", hint: str | None = None
+    path: Path, problems: Sequence[Problem], *, rows: int, unit: str = "line", advice: Advice = NONE
 ) -> InputRejected:
     """Return the error that rejects a file: counts by kind, and every row in the order of the file.
 
@@ -41,14 +56,15 @@ def rejection(
         problems: At least one.
         rows: How many rows the file has.
         unit: What numbers its rows: `line` or `row`.
-        hint: What to do.
+        advice: What to do.
     """
     kinds = collections.Counter(problem.kind for problem in problems)
     counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     lines = len({problem.line for problem in problems})
     return InputRejected(
         f"{path}: {lines} of {rows} rows cannot be taken, so none was: {counted}",
-        hint=hint,
+        hint=advice.hint,
+        remedies=advice.remedies,
         details=[
             f"{unit} {line}: {image}: {text}" if image else f"{unit} {line}: {text}"
             for line, image, _, text in sorted(problems)

@@ -11,10 +11,11 @@ from alcli.labelling.answers import NAT, Answers
 from alcli.manifest import Manifest
 
 Positions = NDArray[np.int64]
+SAID = votebook.COLUMNS.remove(votebook.COLUMNS.get_field_index("delivery"))  # what a delivery brings
 
 
 def said(answers: Answers, manifest: Manifest, at: Positions, rows: Positions) -> pa.Table:
-    """Return rows of a labels file as the record has them, with the columns of `votebook.COLUMNS` but the last.
+    """Return rows of a labels file as the record has them, with the columns of `SAID`.
 
     Args:
         answers: Rows of a labels file.
@@ -29,8 +30,7 @@ def said(answers: Answers, manifest: Manifest, at: Positions, rows: Positions) -
         np.array([*answers.label_names, None], object)[answers.labels[at]],
         pa.array(times, pa.timestamp("us"), mask=times.view(np.int64) == NAT).cast(pa.timestamp("us", "UTC")),
     ]
-    schema = votebook.COLUMNS.remove(votebook.COLUMNS.get_field_index("delivery"))
-    return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, SAID, strict=True)], schema=SAID)
 
 
 def votes(

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from alcli.labelling.answers import NAT
 from alcli.labelling.earlier import Ballots
 from alcli.labelling.problems import Problem
+from alcli.quality.votes import Votes
 
 Resolve = Literal["error", "majority", "latest", "crowdlab"]
-Weigh = Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.int64]]
-"""Takes (i,) rows of the manifest and (i, m) class codes by annotator; returns (i,) class codes."""
+Weigh = Callable[[NDArray[np.int64], Votes], NDArray[np.int64]]
+"""Takes (i,) rows of the manifest and the votes about them, places in it; returns (i,) class codes."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Verdicts:
         rows: (i,) rows of the manifest, each once.
         labels: (i,) codes into the label names.
         lines: (i,) the line of the file that says so, the first one of several.
-        annotators: (i,) who gave this label, joined by commas; None where nobody is named.
+        annotators: (i,) who gave this label, joined by commas for people to read; None where nobody is named.
         times: (i,) when the last of them did, in UTC; NaT where unknown.
         agreement: (i,) share of the annotators who gave this label; None where there was only one.
         voted: (i,) whether votes on record before took part.
@@ -133,7 +134,9 @@ class _Count:
         """
         own = self._own(positions)
         try:
-            return *self._decided(self._one_each(positions)), len(own) < len(positions)
+            decided = self._decided(self._one_each(positions))
+            backed = decided[-1] != 0  # else a label stands that none of these people gave, nor confirm
+            return *decided, backed and len(own) < len(positions)
         except _DisputedError:
             if len(own) == len(positions) or self._row(own) in self.ballots.again:
                 raise
@@ -146,15 +149,14 @@ class _Count:
         kept = [at for at, group in enumerate(groups) if self._named(group)]
         if not any(len({self.people[p] for p in groups[at]}) > 1 for at in kept):
             return {}
-        people = {
-            who: column
-            for column, who in enumerate(sorted({self.people[p] for at in kept for p in groups[at]}))
-        }
-        votes = np.full((len(kept), len(people)), np.nan)
+        last: dict[tuple[int, int], int] = {}
         for line, at in enumerate(kept):
             for position in reversed(groups[at]):  # the file's own rows have the last word
-                votes[line, people[self.people[position]]] = self.labels[position]
-        return dict(zip(images[kept].tolist(), weigh(images[kept], votes).tolist(), strict=True))
+                last[line, self.people[position]] = self.labels[position]
+        lines, people = np.array(list(last)).T
+        _, people = np.unique(people, return_inverse=True)
+        weighed = weigh(images[kept], Votes.of(lines, people, np.array(list(last.values()))))
+        return dict(zip(images[kept].tolist(), weighed.tolist(), strict=True))
 
     def _named(self, positions: Sequence[int]) -> bool:
         """Return whether every row of the file names who answered."""

@@ -189,10 +189,10 @@ class Model(nn.Module):
         return Outputs(*self.classifier.classify(features), embedded)
 
     def discriminate(self, images: Tensor) -> Tensor:
-        """Return the discriminator's (b,) probabilities of "labelled" of (b, C, H, W) images; for `vaal` only."""
+        """Return the discriminator's (b,) log-odds of "labelled" of (b, C, H, W) images; for `vaal` only."""
         vae = cast("variational.VariationalAutoencoder", self.companions["autoencoder"])
         odds: Tensor = self.companions["discriminator"](vae.encode(images)[0])  # (b, 1)
-        return odds[:, 0].float().sigmoid()
+        return odds[:, 0].float()
 
 
 def build(plan: Blueprint, *, seed: int = 0, pretrained: bool = False) -> Model:

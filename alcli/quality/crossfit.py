@@ -7,8 +7,9 @@ learning asks for: Northcutt, Jiang & Chuang, 2021, "Confident learning", JAIR 7
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,13 @@ _NEIGHBOURS = 10  # few enough for classes of a handful of images, enough that o
 _KNOWN = 20_000  # rows among which neighbours are looked for, spread evenly over those there are
 _STEPS = 200  # of L-BFGS; more change no probability that anybody could tell
 _PENALTY = 0.01  # of ‖w‖²/2 beside the mean loss: with a third of the labels wrong, less fits the wrong ones
-_BLOCK = 1_024  # rows whose distances to all others are held at a time
+_BLOCK = 1_024  # rows that are judged at a time
 
 Probabilities = NDArray[np.float64]
-Fit = Callable[[NDArray[np.float32], NDArray[np.int64]], Callable[[NDArray[np.float32]], Probabilities]]
-"""Takes (m, d) embeddings and (m,) codes from 0 without gaps; returns what turns (r, d) into (r, classes)."""
+Judge = Callable[[NDArray[Any]], Probabilities]
+"""Takes (r, d) embeddings; returns (r, classes) probabilities."""
+Fit = Callable[[NDArray[np.float32], NDArray[np.int64]], Judge]
+"""Takes (m, d) embeddings and (m,) codes from 0 without gaps; returns a judge of these classes."""
 
 
 def probabilities(
@@ -56,6 +59,27 @@ def probabilities(
         (n, c) probabilities, each row judged by a model that was not fitted on it; rows sum to 1.
     """
     return _cross_fitted(_logistic, embeddings, labels, classes, keys=keys, folds=folds, seed=seed)
+
+
+def judge_of_others(
+    embeddings: NDArray[Any], labels: NDArray[Any], classes: int, *, keys: NDArray[np.uint64] | None = None
+) -> Judge:
+    """Return the regression of `probabilities`, fitted on all n rows: it judges rows that are not among them.
+
+    What it thinks of those compares with what `probabilities` thinks of these.
+    """
+    order = np.arange(len(labels)) if keys is None else np.argsort(keys, kind="stable")
+    points, codes = np.asarray(embeddings, np.float32)[order], np.asarray(labels, np.int64)[order]
+    with _content():
+        (known,) = distances.in_threads(lambda fit: _knowing(fit, points, codes, classes), [_logistic])
+
+    def judge(others: NDArray[Any]) -> Probabilities:
+        blocks = [others[start : start + _BLOCK] for start in range(0, len(others), _BLOCK)]
+        # In float64, for the last bits of float32 would depend on which rows come together.
+        parts = distances.in_threads(lambda block: known(block.astype(np.float64)), blocks)
+        return np.concatenate([np.empty((0, classes)), *parts])
+
+    return judge
 
 
 def neighbour_probabilities(
@@ -93,22 +117,39 @@ def _cross_fitted(
     part = _cut(codes, keys[order], min(folds, n), seed)
     judged = np.zeros((n, classes))
 
-    def judge(number: int) -> None:
+    def judge_part(number: int) -> None:
         held_out = part == number
-        present, local = np.unique(codes[~held_out], return_inverse=True)
-        if not len(present):  # the only row of all
-            judged[held_out] = 1.0 / classes
-        elif len(present) == 1:
-            judged[held_out, present[0]] = 1.0
-        else:
-            judged[np.ix_(held_out, present)] = fit(points[~held_out], local)(points[held_out])
+        judged[held_out] = _knowing(fit, points[~held_out], codes[~held_out], classes)(points[held_out])
 
-    with warnings.catch_warnings():  # that a model could be fitted still closer helps nobody
-        warnings.simplefilter("ignore")
-        distances.in_threads(judge, range(min(folds, n)))
+    with _content():
+        distances.in_threads(judge_part, range(min(folds, n)))
     back = np.empty_like(judged)
     back[order] = judged / np.maximum(judged.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     return back
+
+
+def _knowing(fit: Fit, points: NDArray[np.float32], codes: NDArray[np.int64], classes: int) -> Judge:
+    """Fit what can be fitted: a class that no row has is never named, and a single one always."""
+    present, local = np.unique(codes, return_inverse=True)
+    fitted = fit(points, local) if len(present) > 1 else None
+
+    def judge(others: NDArray[Any]) -> Probabilities:
+        judged = np.zeros((len(others), classes))
+        if fitted:
+            judged[:, present] = fitted(others)
+        else:
+            judged[:, present if len(present) else slice(None)] = 1.0 / max(len(present) or classes, 1)
+        return judged
+
+    return judge
+
+
+@contextlib.contextmanager
+def _content() -> Iterator[None]:
+    """Keep quiet that a model could be fitted still closer, which helps nobody."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _cut(codes: NDArray[np.int64], keys: NDArray[np.uint64], folds: int, seed: int) -> NDArray[np.int64]:
@@ -119,9 +160,7 @@ def _cut(codes: NDArray[np.int64], keys: NDArray[np.uint64], folds: int, seed: i
     return part
 
 
-def _logistic(
-    points: NDArray[np.float32], codes: NDArray[np.int64]
-) -> Callable[[NDArray[np.float32]], Probabilities]:
+def _logistic(points: NDArray[np.float32], codes: NDArray[np.int64]) -> Judge:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -132,9 +171,7 @@ def _logistic(
     return lambda others: np.asarray(model.predict_proba(others), np.float64)
 
 
-def _nearest(
-    points: NDArray[np.float32], codes: NDArray[np.int64]
-) -> Callable[[NDArray[np.float32]], Probabilities]:
+def _nearest(points: NDArray[np.float32], codes: NDArray[np.int64]) -> Judge:
     prior = np.bincount(codes) / len(codes)
     some = np.linspace(0, len(codes) - 1, min(len(codes), _KNOWN)).astype(np.int64)
     known, codes = distances.unit(points[some]), codes[some]

@@ -60,12 +60,11 @@ def report(
 
     Raises:
         StepMissing: There is no manifest; or no embeddings, which a picture of the map needs.
-        UsageError: `output` is a folder, is one of alcli's own files or is not called `.html`; or an option is
-            unknown or out of range.
+        UsageError: `output` is not called `.html`; or an option is unknown or out of range.
         CannotWrite: The disk is full or read-only.
     """
     project.require_manifest()
-    _check_output(project, output)
+    _check_output(output)
     if options.map_picture is not None:
         _check_picture(options)
     page = compose(project, output, options, progress)
@@ -107,13 +106,8 @@ def _draw(project: Project, page: Page, path: Path) -> None:
     pictures.save(pictures.embedding_map(points, found.classes, found.names, selected=selected), path)
 
 
-def _check_output(project: Project, output: Path) -> None:
-    """Refuse, before anything is decoded, an output that cannot be, or that would replace something else."""
-    if output.is_dir():
-        raise UsageError(f"--output {output} is a folder", hint=f"--output {output / 'report.html'}")
-    place = output.resolve()
-    if place == project.manifest.resolve() or place.is_relative_to(project.home.resolve()):
-        raise UsageError(f"--output {output} is one of alcli's own files", hint="choose another place")
+def _check_output(output: Path) -> None:
+    """Refuse, before anything is decoded, an output that cannot be, or that is no page."""
     if output.suffix.lower() not in _EXTENSIONS:
         raise UsageError(
             f"--output {output} does not end in .html", hint=f"--output {output.with_suffix('.html')}"

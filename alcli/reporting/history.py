@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import models, rounds
+from alcli import hindsight, models, rounds
 from alcli.manifest import Manifest
 from alcli.models import ModelRecord
 from alcli.project import Project
@@ -29,7 +29,7 @@ def history(project: Project, manifest: Manifest) -> list[RoundLine]:
     classes = _labels_after(manifest)
     audits = {
         audit["round"]: (audit["accuracy"], audit["low"], audit["high"])
-        for audit in rounds.audits(project, manifest)
+        for audit in hindsight.audits(project, manifest)
     }
     known = {record.id: record for record in models.all_models(project)}
     first = RoundLine(0, "", 0, int(classes[0].sum()), None, "", None, classes[0].tolist(), None)

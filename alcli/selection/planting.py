@@ -20,8 +20,6 @@ Positions = NDArray[np.int64]
 
 logger = logging.getLogger("alcli")
 
-REASON = "gold"
-
 
 @dataclass(frozen=True)
 class Gold:

@@ -115,7 +115,7 @@ def _known(chooser: Chooser, gold: Gold, number: int) -> pa.Table:
         number=number,
         alcli_id=manifest.strings("alcli_id", gold.rows),
         file_name=manifest.strings("file_name", gold.rows),
-        reason=[planting.REASON] * len(gold.rows),
+        reason=[rounds.PLANTED] * len(gold.rows),
     )
 
 

@@ -16,12 +16,13 @@ from typing import Any
 import filelock
 
 from alcli import files, manifest
-from alcli.errors import LockHeld
+from alcli.errors import LockHeld, UsageError
 from alcli.images.album import Album, Decoders
 from alcli.progress import Progress, silent
 from alcli.project import Project
-from alcli.simulation import crew, results
-from alcli.simulation.experiment import Experiment, check_budget, ground
+from alcli.simulation import contents, crew, results
+from alcli.simulation.drawing import Drawing
+from alcli.simulation.experiment import Experiment, ground
 from alcli.simulation.lane import Lane
 from alcli.simulation.methods import Method
 from alcli.simulation.plan import Plan
@@ -61,6 +62,7 @@ def simulate(
     jobs: int = 1,
     device: str = "auto",
     workers: int | None = None,
+    pictures: Sequence[Drawing] = (),
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> SimulationReport:
@@ -79,23 +81,28 @@ def simulate(
         jobs: Lanes at once; each takes its share of the cores.
         device: As on the command line.
         workers: Decoding processes.
+        pictures: What is to be drawn of the results: only whether it can be is checked.
         dry_run: Only check.
         progress: Told of every round.
 
     Raises:
         StepMissing: There is no manifest, or no test split.
-        InputRejected: Too few labels are known.
-        UsageError: A method cannot work here, or `output` holds another experiment.
+        InputRejected: Too few labels are known, or labels of too few classes; images have changed.
+        UsageError: A method cannot work here, `output` holds another experiment, or a picture cannot be drawn.
         LockHeld: The same simulation runs already.
     """
     project.require_manifest()
     known = ground(project, manifest.read(project.manifest), experiment)
-    check_budget(known, experiment)
     plan = Plan.make(project, experiment, known, methods)
-    identity = plan.experiment.record(known)
+    plan.check(seeds)
+    plan = plan.on(contents.told(project, known, keep=not dry_run, progress=progress))
+    identity = plan.experiment.record(plan.ground)
     folder = project.home / "simulations" / files.digest(*(f"{k}={v}" for k, v in sorted(identity.items())))
     output = output or folder / "results.parquet"
     results.require_same(output, identity)
+    compared = [*methods, *_earlier(output)]
+    for picture in pictures:
+        picture.check(compared, experiment.rounds)
     if dry_run:
         return SimulationReport(output, {}, [])
     with _alone(folder):
@@ -104,9 +111,9 @@ def simulate(
         if not all(lane.finished for lane in lanes):
             decoders = _decoders(folder, project, plan, workers, progress)
             if isinstance(decoders, Album):
-                lanes = plan.informed(decoders, project).lanes(
-                    project, folder, methods, seeds, reference=reference
-                )
+                plan = plan.informed(decoders, project)
+                plan.check(seeds)
+                lanes = plan.lanes(project, folder, methods, seeds, reference=reference)
             earlier = sum(len(lane.lines()) for lane in lanes)
             with progress("simulating", sum(lane.rounds + 1 for lane in lanes), earlier) as advance:
                 told = Recorder(output, identity, lanes, advance, earlier).look
@@ -117,6 +124,13 @@ def simulate(
         recorder.look()
     columns, _ = results.read(output)
     return SimulationReport(output, columns, recorder.failed)
+
+
+def _earlier(output: Path) -> Iterator[Method]:
+    """Yield the methods that the table has already."""
+    for name in results.methods(output):
+        with contextlib.suppress(UsageError):  # the reference, or what is no method any more
+            yield Method.parse(name)
 
 
 def _run(lanes: Sequence[Lane], jobs: int, *, told: Callable[[], None], **how: Any) -> None:
@@ -153,7 +167,14 @@ def _decoders(
         logger.info("images of %.1f GB are decoded again and again: they do not fit the disk", size / 1e9)
         return workers
     paths = [f"{project.pool}/{name}" for name in plan.ground.strings("file_name")]
-    return Album.fill(folder / "album", paths, plan.transform, workers=workers, progress=progress)
+    return Album.fill(
+        folder / "album",
+        paths,
+        plan.transform,
+        sha256=plan.ground.strings("sha256"),
+        workers=workers,
+        progress=progress,
+    )
 
 
 def _clear(folder: Path, lanes: Sequence[Lane]) -> None:

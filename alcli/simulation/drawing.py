@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alcli import plugins
-from alcli.errors import UsageError
-from alcli.verdict import Verdict
+from alcli.errors import InputRejected, UsageError
+from alcli.simulation.methods import Method
+from alcli.verdict import BASELINE, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,11 +49,41 @@ class Drawing:
         pictures.format_of(drawing.path)
         return drawing
 
+    def check(self, methods: Sequence[Method], rounds: int) -> None:
+        """Check that there will be something to draw.
+
+        Args:
+            methods: Those that the table will have.
+            rounds: After the first labels.
+
+        Raises:
+            UsageError: There will not be.
+        """
+        if self.kind == "curves":
+            return
+        if not rounds:
+            raise UsageError(
+                f"--plot {self.kind}={self.path} draws what rounds add to the first labels, and there are none",
+                hint="--rounds 10",
+            )
+        if self.kind == "precision" and not any(method.guesses for method in methods):
+            raise UsageError(
+                f"--plot precision={self.path}: no method has a model that labels anything",
+                hint="--method random+confidence:threshold=0.9",
+            )
+        if self.kind == "labels" and not any(
+            method.asks_people and method.name != BASELINE for method in methods
+        ):
+            raise UsageError(
+                f"--plot labels={self.path}: no method beside {BASELINE} asks people for labels",
+                hint="--method margin",
+            )
+
     def draw(self, columns: Mapping[str, Sequence[Any]], verdict: Verdict) -> None:
         """Draw a simulation's results.
 
         Raises:
-            UsageError: There is nothing of this kind in them.
+            InputRejected: There is nothing of this kind in them: methods failed, or no model was sure of anything.
             CannotWrite: The disk is full or read-only.
         """
         from alcli import pictures
@@ -81,5 +112,7 @@ def _bars(verdict: Verdict) -> list[tuple[str, float | None, float | None, float
         needed = whole * (1 - share.mean) if compared.saving.reached else None
         bars.append((method.name, needed, half, whole))
     if not bars:
-        raise UsageError("no method can be drawn beside random: none asked people for labels")
+        raise InputRejected(
+            f"no method can be drawn beside {BASELINE}: none that asks people for labels came to its end"
+        )
     return bars

@@ -81,7 +81,11 @@ class Experiment:
         return dataclasses.replace(self, training=dataclasses.replace(self.training, **fields))
 
     def record(self, ground: Manifest) -> dict[str, Any]:
-        """Return what identifies the experiment; methods and seeds are none of it, they may be added."""
+        """Return what identifies the experiment; methods and seeds are none of it, they may be added.
+
+        Args:
+            ground: With the digests of the files.
+        """
         about = dataclasses.asdict(self)
         del about["noise"]
         training = {
@@ -106,7 +110,7 @@ def ground(project: Project, manifest: Manifest, experiment: Experiment) -> Mani
     Validation images join the pool: their labels cost as much as any.
 
     Raises:
-        InputRejected: The pool has too few known labels.
+        InputRejected: No label is known, or all are of one class.
         StepMissing: There is no test split, and no share to draw one of.
     """
     known = manifest.labelled & manifest.readable
@@ -132,38 +136,46 @@ def ground(project: Project, manifest: Manifest, experiment: Experiment) -> Mani
             "there are no labelled test images to measure accuracy on",
             hint="--test-fraction 0.2, or alcli init --test DIR",
         )
+    _require_two_classes(project, manifest, known & ~test)
     kept = np.flatnonzero(known)
     split = np.where(test[kept], "test", "train")
     bare = Manifest(manifest.table.take(kept), manifest.classes).replace(split=split.tolist())
     return bare.assign(np.ones(len(kept), np.bool_), **_TRACES, status="ok")
 
 
-def check_budget(ground_: Manifest, experiment: Experiment) -> None:
-    """Check that the pool holds what the rounds take out of it.
-
-    Raises:
-        InputRejected: It does not.
-    """
-    pool = pool_rows(ground_)
-    have = len(pool) if experiment.pool_size is None else min(experiment.pool_size, len(pool))
-    first = experiment.initial
-    if experiment.initial_per_class is not None:
-        counts = np.bincount(ground_.label_codes[pool], minlength=len(ground_.classes))
-        first = int(np.minimum(counts, experiment.initial_per_class).sum())
-    wanted = first + experiment.batch * experiment.rounds
-    if wanted > have:
+def _require_two_classes(project: Project, manifest: Manifest, mine: NDArray[np.bool_]) -> None:
+    """Check that `mine`, (n,) the images of the pool, are not of one class."""
+    present = np.unique(manifest.label_codes[mine])
+    if len(present) == 1:
         raise InputRejected(
-            f"{first} first labels and {experiment.rounds} rounds of {experiment.batch} are {wanted} labels; "
-            f"the pool has {have}",
-            hint=f"--rounds {max(0, (have - first) // experiment.batch)}, or a smaller --batch",
+            f"all {int(mine.sum())} labelled images of the pool are of one class, "
+            f"'{manifest.classes[present[0]]}'; training needs two classes",
+            hint=f"{project.command('init', '--labels', 'FILE')}, or a folder of another class",
         )
-    if experiment.pool_size is not None and experiment.pool_size > len(pool):
-        raise InputRejected(f"--pool-size {experiment.pool_size}: the pool has {len(pool)} labelled images")
 
 
 def pool_rows(ground_: Manifest) -> NDArray[np.int64]:
     """Return the rows that a simulation may ask for."""
     return np.flatnonzero(~ground_.equals("split", "test"))
+
+
+def drawn_pool(ground_: Manifest, experiment: Experiment, seed: int) -> NDArray[np.int64]:
+    """Return the rows that a lane of one seed may ask for."""
+    rows = pool_rows(ground_)
+    if experiment.pool_size is None or experiment.pool_size >= len(rows):
+        return rows
+    return np.sort(rows[_draw(ground_.keys[rows], experiment.pool_size, seed, "pool")])
+
+
+def first_labels(
+    ground_: Manifest, rows: NDArray[np.int64], experiment: Experiment, seed: int
+) -> NDArray[np.int64]:
+    """Return those of `rows`, the pool of a seed, that are labelled at the start."""
+    order = rows[_draw(ground_.keys[rows], len(rows), seed, "initial")]
+    if experiment.initial_per_class is None:
+        return order[: experiment.initial]
+    codes = ground_.label_codes[order]
+    return np.concatenate([order[codes == code][: experiment.initial_per_class] for code in np.unique(codes)])
 
 
 def begin(ground_: Manifest, experiment: Experiment, seed: int, *, everything: bool = False) -> Manifest:
@@ -175,10 +187,8 @@ def begin(ground_: Manifest, experiment: Experiment, seed: int, *, everything: b
         seed: Draws the pool and the first labels, the same for every method.
         everything: Show all labels instead.
     """
-    rows = pool_rows(ground_)
-    if experiment.pool_size is not None and experiment.pool_size < len(rows):
-        rows = np.sort(rows[_draw(ground_.keys[rows], experiment.pool_size, seed, "pool")])
-    shown = rows if everything else rows[_first(ground_, rows, experiment, seed)]
+    rows = drawn_pool(ground_, experiment, seed)
+    shown = rows if everything else first_labels(ground_, rows, experiment, seed)
     kept = np.sort(np.concatenate([rows, np.flatnonzero(ground_.equals("split", "test"))]))
     hidden = np.ones(len(ground_), np.bool_)
     hidden[shown] = False
@@ -209,23 +219,13 @@ def given(
     return np.array(classes, object)[codes]
 
 
-def _first(
-    ground_: Manifest, rows: NDArray[np.int64], experiment: Experiment, seed: int
-) -> NDArray[np.int64]:
-    """Return the positions in `rows` of the first labels."""
-    order = _draw(ground_.keys[rows], len(rows), seed, "initial")
-    if experiment.initial_per_class is None:
-        return order[: experiment.initial]
-    codes = ground_.label_codes[rows[order]]
-    return np.concatenate([order[codes == code][: experiment.initial_per_class] for code in np.unique(codes)])
-
-
 def _draw(keys: NDArray[np.uint64], count: int, seed: int, purpose: str) -> NDArray[np.int64]:
     """Return the positions of `count` images drawn without replacement, in order of the draw."""
     return ranking.top(randomness.uniform(seed, f"simulate-{purpose}", keys), keys, count)
 
 
 def _digest(ground_: Manifest) -> str:
-    """Return a digest of the images, their labels and splits."""
+    """Return a digest of the images, what their files hold, their labels and splits."""
     parts = [ground_.keys.tobytes(), ground_.label_codes.tobytes(), ground_.equals("split", "test").tobytes()]
-    return files.digest(*parts, *ground_.classes)
+    held = " ".join(sha256 or "-" for sha256 in ground_.strings("sha256"))
+    return files.digest(*parts, held, *ground_.classes)

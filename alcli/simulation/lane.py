@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alcli import files
+from alcli.errors import AlcliError
 from alcli.manifest import SPLITS, Manifest
 from alcli.simulation.experiment import Experiment
 from alcli.simulation.methods import Method
@@ -95,6 +96,17 @@ class Lane:
     def append(self, line: Line) -> None:
         """Write down a line, on the disk when this returns."""
         files.append_line(self.lines_path, json.dumps({**line, "seed": self.seed, "method": self.title}))
+
+    def append_failure(self, error: Exception) -> None:
+        """Write down why the lane came to no end, in one line."""
+        self.append({"round": len(self.lines()), "error": self._told(error)})
+
+    def _told(self, error: Exception) -> str:
+        """Return what failed, and what helps; a hint about the lane's own state helps nobody."""
+        if not isinstance(error, AlcliError):
+            return f"{type(error).__name__}: {error}".splitlines()[0]
+        hints = (error.hint or "").splitlines()
+        return "; ".join([error.message, *(f"hint: {hint}" for hint in hints if str(self.state) not in hint)])
 
     def forget_failure(self) -> None:
         """Drop the line of a failure: the lane is tried again from where it failed."""

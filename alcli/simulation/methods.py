@@ -90,6 +90,7 @@ class Method:
         if twice := [name for name in names if names.count(name) > 1]:
             raise UsageError(f"{twice[0]} stands twice")
         self._check_labels()
+        self._check_noise_rate()
         owner: dict[str, str] = {}
         for part in self.parts:
             for name in part.fields:
@@ -107,6 +108,16 @@ class Method:
             raise UsageError(f"{checks[0]} judges what people answer, and with {SELF} nobody is asked")
         if len(rules) > 1:
             raise UsageError(f"{rules[0]} and {rules[1]} both say what the model labels")
+
+    def _check_noise_rate(self) -> None:
+        """Check that co-teaching knows how many labels are wrong: at first no model is there to estimate it with."""
+        fields = self.training
+        if fields.get("co_teaching") and fields.get("noise_rate") in (None, "auto"):
+            raise UsageError(
+                "co-teaching needs the share of wrong labels, for the first labels are learned before any model could "
+                "estimate it",
+                hint=f"--method {self.strategy}+co-teaching:noise_rate=0.3",
+            )
 
     @property
     def asks_people(self) -> bool:

@@ -39,7 +39,7 @@ def settle(method: Method, experiment: Experiment, blueprint: Blueprint, ground:
         UsageError: It needs a signal that cannot exist, or is not made for this size.
     """
     possible, width = _possible(blueprint)
-    embedding = "none" if blueprint.objective == "ccl" else experiment.embedding
+    embedding = given_embedding(experiment)
     if embedding != "none":
         possible = (*possible, _TRIPLET)
     known = method.strategy != AUTO
@@ -47,15 +47,23 @@ def settle(method: Method, experiment: Experiment, blueprint: Blueprint, ground:
     rule = method.pseudo_rule()
     measured = rule is not None and rule.method == "triplet-margin"
     if measured and embedding == "none":
-        raise UsageError(
-            f"--method {method.name} needs triplet embeddings, which cannot be: {_WHY[_TRIPLET]}"
-        )
+        raise UsageError(f"it needs triplet embeddings, which cannot be: {_WHY[_TRIPLET]}")
     triplet = _TRIPLET in signals or measured
     return Needs(
         embedding or ("triplet" if triplet else "none"),
         experiment.mc_samples if "mc_probabilities" in signals else 0,
         pool=bool(signals or method.guesses or method.requested or method.check) or not known,
     )
+
+
+def given_embedding(experiment: Experiment) -> str | None:
+    """Return the embedding of an experiment's models where methods do not decide on it."""
+    return "none" if experiment.training.objective == "ccl" else experiment.embedding
+
+
+def learns_of_rest(method: Method) -> bool:
+    """Return whether a method's models learn to tell images without a label from the others."""
+    return method.training.get("objective") == "vaal"
 
 
 @functools.cache
@@ -95,12 +103,11 @@ def _signals(
     if plan.missing:
         signal = plan.missing[0]
         why = _WHY.get(signal, f"{method.strategy} needs what alcli's models do not give")
-        raise UsageError(f"--method {method.name} needs {signal.replace('_', ' ')}, which cannot be: {why}")
+        raise UsageError(f"it needs {signal.replace('_', ' ')}, which cannot be: {why}")
     read = {*plan.row_signals, *plan.labelled_signals}
     if not method.asks_people and read & set(PROBED):
         raise UsageError(
-            f"--method {method.name}: {method.strategy} differentiates the network, which is done for batches that "
-            "people label",
+            f"{method.strategy} differentiates the network, which is done for batches that people label",
             hint=f"--method {method.strategy}",
         )
     rows = len(pool_rows(ground)) if experiment.pool_size is None else experiment.pool_size

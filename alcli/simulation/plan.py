@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from alcli import files, training
-from alcli.errors import UsageError
+from alcli.errors import InputRejected, UsageError
 from alcli.images.album import Album
 from alcli.images.transform import Transform
 from alcli.manifest import Manifest
 from alcli.networks import Blueprint
 from alcli.project import Project
-from alcli.simulation import needs
+from alcli.simulation import budget, needs
 from alcli.simulation.experiment import Experiment
 from alcli.simulation.lane import Lane, Needs
 from alcli.simulation.methods import Method
@@ -39,12 +41,14 @@ class Plan:
         ground: A manifest with all labels.
         transform: How images become inputs.
         needs: Of each method, by name.
+        learns_of_rest: A method that learns of images without a label, so that one must be left; None for none.
     """
 
     experiment: Experiment
     ground: Manifest
     transform: Transform
     needs: dict[str, Needs]
+    learns_of_rest: str | None = None
 
     @classmethod
     def make(
@@ -59,40 +63,67 @@ class Plan:
         options, blueprint, transform = training.settle(experiment.training, project, known)
         noise = experiment.noise and experiment.noise.settled(known.classes)
         experiment = dataclasses.replace(experiment, training=options, noise=noise)
-        plan = cls(experiment, known, transform, {})
+        rest = next((method.name for method in methods if needs.learns_of_rest(method)), None)
+        plan = cls(experiment, known, transform, {}, rest)
         for method in methods:
-            its = plan._blueprint(project, method) if method.training else blueprint
-            own = experiment.trained(**method.training)
-            plan.needs[method.name] = needs.settle(method, own, its, known)
+            try:
+                its = plan._blueprint(project, method) if method.training else blueprint
+                own = experiment.trained(**method.training)
+                plan.needs[method.name] = needs.settle(method, own, its, known)
+            except UsageError as error:
+                raise UsageError(f"--method {method.name}: {error.message}", hint=error.hint) from error
         return plan
+
+    def on(self, ground: Manifest) -> Plan:
+        """Return the same plan for the same images with more said of them."""
+        return dataclasses.replace(self, ground=ground)
+
+    def check(self, seeds: Sequence[int]) -> None:
+        """Check that the images suffice for what these seeds take out of them.
+
+        Raises:
+            InputRejected: There are too few, or the first labels of a seed are of one class.
+        """
+        budget.check_budget(self.ground, self.experiment, learns_of_rest=self.learns_of_rest)
+        budget.check_first_labels(self.ground, self.experiment, seeds)
 
     def _blueprint(self, project: Project, method: Method) -> Blueprint:
         """Return the networks of a method with training parts, which are checked by this."""
         fields = {**method.training, "use_pseudo_labels": method.guesses}
-        try:
-            _, blueprint, transform = training.settle(
-                self.experiment.trained(**fields).training, project, self.ground
-            )
-        except UsageError as error:
-            raise UsageError(f"--method {method.name}: {error.message}", hint=error.hint) from error
+        fields["embedding"] = needs.given_embedding(self.experiment.trained(**fields)) or "none"
+        _, blueprint, transform = training.settle(
+            self.experiment.trained(**fields).training, project, self.ground
+        )
         if transform != self.transform:
-            raise UsageError(f"--method {method.name} looks at images in another form than random does")
+            raise UsageError("it looks at images in another form than random does")
         return blueprint
 
     def informed(self, album: Album, project: Project) -> Plan:
-        """Leave out what cannot be decoded, and know every file's digest: scoring need not find them out."""
-        start = len(f"{project.pool}/")
-        place = {path[start:]: row for row, path in enumerate(album.paths)}
-        rows = [place[str(name)] for name in self.ground.strings("file_name")]
-        good = [number for number, row in enumerate(rows) if album.problems[row] is None]
-        if len(good) < len(rows):
-            logger.warning("%d images cannot be decoded and are left out", len(rows) - len(good))
-        told = self.ground.replace(
-            sha256=[album.sha256[row] for row in rows],
-            size=album.sizes[rows],
-            mtime_ns=album.mtimes_ns[rows],
-        )
-        return dataclasses.replace(self, ground=Manifest(told.table.take(good), told.classes))
+        """Leave out what cannot be decoded.
+
+        Args:
+            album: Of all images, in their order.
+            project: The pool.
+
+        Raises:
+            InputRejected: A file is no longer what the manifest says.
+        """
+        self._require_unchanged(album, project)
+        good = [row for row, problem in enumerate(album.problems) if problem is None]
+        if len(good) < len(self.ground):
+            logger.warning("%d images cannot be decoded and are left out", len(self.ground) - len(good))
+        told = self.ground.replace(size=album.sizes, mtime_ns=album.mtimes_ns)
+        return self.on(Manifest(told.table.take(good), told.classes))
+
+    def _require_unchanged(self, album: Album, project: Project) -> None:
+        changed = album.differing(self.ground.strings("sha256"))
+        if changed:
+            raise InputRejected(
+                f"{len(changed)} images have changed since `alcli init`, or can no longer be read: without them as "
+                "they were it is another experiment",
+                hint=project.command("init"),
+                details=[str(name) for name in self.ground.strings("file_name", np.array(changed))],
+            )
 
     def lanes(
         self,

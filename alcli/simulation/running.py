@@ -67,8 +67,7 @@ def run(lane: Lane, *, decoders: Decoders, device: str, told: Callable[[], None]
             _Runner(lane, decoders, device).run(told)
         except Exception as error:
             logger.debug("%s, seed %d failed", lane.title, lane.seed, exc_info=True)
-            message = f"{type(error).__name__}: {error}"
-            lane.append({"round": len(lane.lines()), "error": message.splitlines()[0]})
+            lane.append_failure(error)
             told()
 
 

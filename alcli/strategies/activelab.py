@@ -6,6 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
+from alcli import uncertainty
 from alcli.parameters import Range
 from alcli.strategies._strategy import Floats, pointwise
 
@@ -46,7 +47,8 @@ def activelab(
     """Query where the model and one more annotator would be least sure; with --relabel, labelled images too.
 
     Among unlabelled images the order is that of least confidence. `select --relabel` settles the options from
-    what annotators have answered so far, and ranks labelled images in the same list (`label_again`).
+    what annotators have answered so far, ranks labelled images in the same list (`label_again`), and judges all by
+    the embeddings: the network has learned the labels that it would judge.
 
     Args:
         probabilities: (n, c).
@@ -58,15 +60,10 @@ def activelab(
         (n,) scores in [0, 1 - 1/c]: 1 - s, s the mean of the largest probability, weighted by w_M, and of 1/c,
         weighted by one annotator.
     """
-    tempered = probabilities
-    if temperature != 1:
-        logarithms = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)) / temperature
-        powers = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
-        tempered = powers / powers.sum(axis=1, keepdims=True)
     return label_again(
-        tempered.max(axis=1),
-        np.zeros(len(tempered)),
-        classes=tempered.shape[1],
+        uncertainty.tempered(probabilities, temperature).max(axis=1),
+        np.zeros(len(probabilities)),
+        classes=probabilities.shape[1],
         model_weight=model_weight,
         annotator_weight=annotator_weight,
     )

@@ -10,7 +10,9 @@ from alcli.strategies._strategy import batch
 
 logger = logging.getLogger("alcli")
 
-_COLLAPSED = 1e-3  # a standard deviation of the scores below which they tell nothing apart
+# A standard deviation of log-odds below which D deviates by less than 0.001 wherever it is, for its slope is 1/4
+# at most. Of a discriminator that is sure of all images D hardly deviates either, but its log-odds do.
+_COLLAPSED = 4e-3
 
 
 @batch(
@@ -23,19 +25,20 @@ def vaal(discriminator_scores: Floats, uniform: Floats, *, k: int) -> Batch:
     """Experimental. Query what a discriminator of codes takes for unlabelled; for `train --objective vaal`.
 
     Args:
-        discriminator_scores: (n,) D in (0, 1), the probability of "labelled".
+        discriminator_scores: (n,) log-odds ln D - ln(1 - D) of "labelled", any finite number.
         uniform: (n,) in (0, 1), drawn from the seed and the image's identity alone.
         k: Images to pick.
 
     Returns:
-        k rows, the smallest D first; the score is 1 - D. Where all D are alike (deviation below 0.001) the
-        discriminator has collapsed: the images are picked at random then, and the score is the random number.
+        k rows, the smallest log-odds first; the score is their negative, the log-odds of "unlabelled". Where all are
+        alike (deviation below 0.004) the discriminator has collapsed: the images are picked at random then, and
+        the score is the random number.
     """
     deviation = float(discriminator_scores.std())
     if len(discriminator_scores) > 1 and deviation < _COLLAPSED:
-        told = f"vaal: the discriminator's scores deviate by {deviation:.1g} only, so images are picked at random"
+        told = f"vaal: the discriminator's log-odds deviate by {deviation:.1g} only, so images are picked at random"
         logger.warning(told)
         rows = smallest(-uniform, k)
         return Batch(rows, uniform[rows], approximations=[told])
     rows = smallest(discriminator_scores, k)
-    return Batch(rows, 1 - discriminator_scores[rows])
+    return Batch(rows, -discriminator_scores[rows])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -40,12 +42,19 @@ class History(nn.Module):
         """How many epochs can be looked back on."""
         return min(int(self.count), self.values.shape[1])
 
-    def add(self, probabilities: Tensor) -> None:
-        """Remember (n, c) probabilities as the newest, in place of the oldest where there is no room."""
-        slot = int(self.count) % self.values.shape[1]
-        order = torch.argsort(probabilities, dim=1, descending=True, stable=True)[:, : self.values.shape[2]]
-        self.places[:, slot] = order.to(self.places.dtype)
-        self.values[:, slot] = probabilities.gather(1, order).to(torch.float16)
+    def add(self, blocks: Iterable[Tensor]) -> None:
+        """Remember probabilities as the newest, in place of the oldest where there is no room.
+
+        Args:
+            blocks: (b, c) each, n rows in all; one is held at a time.
+        """
+        slot, start = int(self.count) % self.values.shape[1], 0
+        for block in blocks:
+            rows = slice(start, start + len(block))
+            order = torch.argsort(block, dim=1, descending=True, stable=True)[:, : self.values.shape[2]]
+            self.places[rows, slot] = order.to(self.places.dtype)
+            self.values[rows, slot] = block.gather(1, order).to(torch.float16)
+            start = rows.stop
         self.count += 1
 
     def mean(self, rows: NDArray[np.int64]) -> Tensor:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from alcli.networks import Model, Outputs
+from alcli.training.batches import in_order
 from alcli.training.calibration import MINIMUM_LABELS, fit_temperature
 from alcli.training.checkpoints import Fitting
 from alcli.training.evaluation import (
+    HELD_AT_ONCE,
+    Centres,
     accuracy,
-    class_centres,
     cluster_figures,
     model_outputs,
     nearest_centre,
@@ -51,16 +53,11 @@ def judge(model: Model, examples: dict[str, Examples], fittings: dict[str, Fitti
     for name, fitting in fittings.items():
         prefix = "" if name in ("classifier", "joint", "ccl") else f"{name}_"
         metrics |= {f"{prefix}epochs": len(fitting.log), f"{prefix}best_epoch": fitting.best_epoch}
-    learned = model_outputs(model, examples["train"])
-    metrics["train_accuracy"] = _logit_accuracy(learned, examples["train"].codes)
+    predicted, centres = _of_learned(model, examples["train"])
+    metrics["train_accuracy"] = accuracy(predicted, examples["train"].codes)
     clusters = model.plan.objective == "ccl"
     if clusters:
-        metrics |= cluster_figures("train", learned.logits, examples["train"].codes)
-    centres = None
-    if learned.triplet_embeddings is not None:
-        centres = class_centres(
-            learned.triplet_embeddings.numpy(), examples["train"].codes, learned.logits.shape[1]
-        )
+        metrics |= cluster_figures("train", predicted, examples["train"].codes)
     temperature = 1.0
     for name in ("val", "test"):
         codes = examples[name].codes
@@ -69,18 +66,33 @@ def judge(model: Model, examples: dict[str, Examples], fittings: dict[str, Fitti
         outputs = model_outputs(model, examples[name])
         metrics |= _figures(name, outputs, codes, centres)
         if clusters:
-            metrics |= cluster_figures(name, outputs.logits, codes)
+            metrics |= cluster_figures(name, _predicted(outputs), codes)
         elif name == "val":
             temperature, calibration = _calibrate(outputs, codes)
             metrics |= calibration
     return Judgement(temperature, metrics)
 
 
+def _of_learned(model: Model, learned: Examples) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
+    """Return the (n,) predictions of the images learned from, and the classes' (c, t) centres if there are any.
+
+    There may be a million of them, so that what the networks say is held of a few thousand at a time.
+    """
+    predicted, centres = np.empty(len(learned), np.int64), None
+    for positions in in_order(len(learned), HELD_AT_ONCE):
+        outputs = model_outputs(model, learned, positions)
+        predicted[positions] = _predicted(outputs)
+        if outputs.triplet_embeddings is not None:
+            centres = centres or Centres(outputs.logits.shape[1], outputs.triplet_embeddings.shape[1])
+            centres.add(outputs.triplet_embeddings.numpy(), learned.codes[positions])
+    return predicted, centres.means() if centres else None
+
+
 def _figures(
     name: str, outputs: Outputs, codes: NDArray[np.int64], centres: NDArray[np.float64] | None
 ) -> dict[str, float]:
     loss = F.cross_entropy(outputs.logits, torch.from_numpy(codes))
-    figures = {f"{name}_accuracy": _logit_accuracy(outputs, codes), f"{name}_loss": float(loss)}
+    figures = {f"{name}_accuracy": accuracy(_predicted(outputs), codes), f"{name}_loss": float(loss)}
     if centres is not None and outputs.triplet_embeddings is not None:
         found = nearest_centre(outputs.triplet_embeddings.numpy(), centres)
         figures[f"nearest_centre_{name}_accuracy"] = accuracy(found, codes)
@@ -100,5 +112,6 @@ def _calibrate(outputs: Outputs, codes: NDArray[np.int64]) -> tuple[float, dict[
     return fitted.temperature, dict(zip(names, (*fitted.nll, *fitted.ece), strict=True))
 
 
-def _logit_accuracy(outputs: Outputs, codes: NDArray[np.int64]) -> float:
-    return accuracy(outputs.logits.argmax(dim=1).numpy(), codes)
+def _predicted(outputs: Outputs) -> NDArray[np.int64]:
+    codes: NDArray[np.int64] = outputs.logits.argmax(dim=1).numpy()
+    return codes

@@ -160,11 +160,17 @@ def _check_company(options: Options) -> None:
             f"{wanted[0]} cannot go with --embedding joint, whose triplets are of the same batch as it is",
             hint="--embedding triplet, or none",
         )
+    if options.warm_up_epochs and options.loss == "cross-entropy" and options.refine_pseudo is None:
+        raise UsageError(
+            f"--warm-up-epochs {options.warm_up_epochs} is for losses other than cross-entropy, or for --refine-pseudo"
+        )
     if options.co_teaching and len(wanted) > 1:
         raise UsageError(f"--co-teaching and {wanted[1]} exclude each other")
     asked |= {
         "--loss": options.loss != "cross-entropy",
         "--label-smoothing": options.label_smoothing > 0,
+        "--class-weights": options.class_weights != "none",
+        "--embedding joint": options.embedding == "joint",
     }
     foreign = {"ccl": list(asked), "vaal": ["--loss"]}.get(options.objective, [])
     for flag in foreign:

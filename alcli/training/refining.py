@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from alcli.parameters import Range
-from alcli.training.evaluation import outputs_of
+from alcli.training.batches import in_order
+from alcli.training.evaluation import HELD_AT_ONCE, outputs_of
 from alcli.training.history import History
 from alcli.training.inputs import Examples
 from alcli.training.loop import Batch
@@ -69,14 +70,17 @@ class Refiner:
         self.mode, self.manner, self.classes, self.warm_up = mode, manner, classes, warm_up
         self.positions = np.flatnonzero(given_by_model)  # (p,) of the pseudo-labelled images
         self.codes = codes[self.positions]
-        self.history = History(len(self.positions), classes, manner.history)
+        self.history = History(len(self.positions), classes, 1 if mode == "last" else manner.history)
         self._row = np.full(len(codes), -1)
         self._row[self.positions] = np.arange(len(self.positions))
 
     def remember(self, forward: Callable[[Tensor], Tensor], examples: Examples) -> None:
         """Look at the pseudo-labelled images with a network in evaluation mode, at the end of an epoch."""
-        if len(self.positions):
-            self.history.add(F.softmax(outputs_of(forward, examples, self.positions), dim=1))
+        blocks = in_order(len(self.positions), HELD_AT_ONCE)
+        if blocks:
+            self.history.add(
+                F.softmax(outputs_of(forward, examples, self.positions[block]), dim=1) for block in blocks
+            )
 
     def targets(self, batch: Batch) -> Tensor:
         """Return what a batch is to be taught: (b,) codes as they are, or (b, c) shares with refined ones."""
@@ -113,10 +117,13 @@ class Refiner:
         """
         if not len(self.history):
             return self.codes.copy(), np.ones(len(self.codes), np.float32)
-        rows = np.arange(len(self.codes))
-        found = self.beliefs(rows).argmax(dim=1)
-        shares = self.history.votes(rows) if self.mode == "vote" else self.beliefs(rows)
-        return found.numpy(), shares.gather(1, found[:, None])[:, 0].numpy()
+        labels, sure = self.codes.copy(), np.empty(len(self.codes), np.float32)
+        for rows in in_order(len(self.codes), HELD_AT_ONCE):
+            beliefs = self.beliefs(rows)
+            found = beliefs.argmax(dim=1)
+            shares = self.history.votes(rows) if self.mode == "vote" else beliefs
+            labels[rows], sure[rows] = found.numpy(), shares.gather(1, found[:, None])[:, 0].numpy()
+        return labels, sure
 
 
 def evenness(logs: Tensor) -> Tensor:

@@ -85,7 +85,9 @@ def check_trainable(project: Project, manifest: Manifest, train: Split) -> None:
         raise InputRejected(
             f"all {len(train)} labelled images are of one class, '{manifest.classes[present[0]]}'; "
             "training needs two classes",
-            hint=project.command("select", "--strategy", "random", "-k", "100"),
+            hint=project.command("select", "--strategy", "random", "-k", "100")
+            if manifest.queryable.any()
+            else f"{project.command('init', '--labels', 'FILE')}, or a folder of another class",
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from alcli import auditing, ledger
 from alcli import manifest as manifests
-from alcli.auditing import Method
+from alcli.auditing import Method, findings
 from alcli.errors import InputRejected, StepMissing, UsageError
 from alcli.project import Project
 from alcli.quality import crossfit
@@ -56,6 +56,18 @@ def test_confident_learning_finds_what_cleanlab_finds_of_the_same_probabilities(
     suspicion = (1 + others.max(axis=1) - own) / 2
     assert report.table["suspicion"].to_pylist() == pytest.approx(sorted(suspicion[expected])[::-1], abs=1e-6)
     assert set(report.table["decision"].to_pylist()) == {"ask"}
+
+
+@pytest.mark.parametrize("method", auditing.METHODS)
+def test_what_counts_as_wrong_is_what_cleanlab_counts_whatever_the_method(
+    digits: Build, method: Method
+) -> None:
+    pool = digits(0.2)
+    evidence = auditing.gather(pool.project, ledger.read(pool.project), np.arange(N))
+    expected = find_label_issues(evidence.codes, evidence.belief, filter_by="confident_learning", n_jobs=1)
+    assert (expected != find_label_issues(evidence.codes, evidence.belief, n_jobs=1)).any()
+    assert findings.judge(evidence, method).errors.tolist() == expected.tolist()
+    assert auditing.audit(pool.project, method).errors.overall.wrong == expected.sum()
 
 
 def test_relabelled_ones_are_mostly_right(digits: Build) -> None:
@@ -173,7 +185,7 @@ def test_errors_are_told_by_class_and_annotator(digits: Build) -> None:
     rng = np.random.default_rng(0)
     flipped = (np.arange(N) % 5 == 0) & (rng.random(N) < 0.6)
     labels[flipped] = [f"class-{(code + 1) % 10}" for code in pool.truth[flipped]]
-    changed = manifest.replace(annotator=who, label=labels)
+    changed = manifest.replace(annotator=who, label=labels, agreement=np.where(who == "eve", None, 1.0))
     with ledger.writing(pool.project, "test"):
         ledger.commit(pool.project, changed, command="test")
     errors = auditing.audit(pool.project).errors

@@ -15,28 +15,51 @@ from alcli.errors import PoolExhausted, StepMissing, UsageError
 from alcli.labelling import Rules
 from alcli.main import app
 from alcli.project import Project
-from alcli.quality import crossfit
+from alcli.quality import consensus, crossfit
+from alcli.quality.votes import Votes
 from alcli.request import Request
 from alcli.selection import SelectionReport, Settings
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from typer.testing import CliRunner
 
 Build = Callable[..., Project]
 N, LABELLED, WRONG = 80, 40, (3, 17)
+PEOPLE: dict[str, Callable[[int], int]] = {
+    "ann": lambda row: row % 2,
+    "bo": lambda row: row % 2,
+    "cy": lambda row: int(row % 4 == 1),
+}
 
 
 def embeddings() -> np.ndarray:
-    """Two groups of images, far apart: even rows and odd rows."""
+    """Two groups of images, far apart: even rows and odd rows; row 50 belongs to neither."""
     rng = np.random.default_rng(0)
-    return (np.arange(N)[:, None] % 2 * 8 + rng.normal(size=(N, 4))).astype(np.float16)
+    points = np.arange(N)[:, None] % 2 * 8 + rng.normal(size=(N, 4))
+    points[50] = 5.7
+    return points.astype(np.float16)
+
+
+def of_others(codes: np.ndarray, rows: list[int]) -> np.ndarray:
+    """What a logistic regression on the embeddings of the first rows, which have these codes, thinks of `rows`."""
+    regression = LogisticRegression(C=1 / (0.01 * len(codes)), max_iter=200, tol=1e-3)
+    fitted = make_pipeline(StandardScaler(), regression)
+    fitted.fit(embeddings()[: len(codes)].astype(np.float32), codes)
+    return np.asarray(fitted.predict_proba(embeddings()[rows].astype(np.float64)))
+
+
+def build(scored_pool: Build, **more: Any) -> Project:
+    """Forty labelled images, two of them wrongly, and forty that the network is sure of, but for row 60."""
+    probabilities = np.where(np.arange(N)[:, None] % 2 == [0, 1], 0.95, 0.05)
+    probabilities[60] = 0.5
+    labels = {row: f"class-{(row + (row in WRONG)) % 2}" for row in range(LABELLED)}
+    return scored_pool(probabilities, signals={"embeddings": embeddings()}, labels=labels, **more)
 
 
 @pytest.fixture
 def pool(scored_pool: Build) -> Project:
-    """Forty labelled images, two of them wrongly, and forty that the model is sure of, but for row 50."""
-    probabilities = np.where(np.arange(N)[:, None] % 2 == [0, 1], 0.95, 0.05)
-    probabilities[50] = 0.5
-    labels = {row: f"class-{(row + (row in WRONG)) % 2}" for row in range(LABELLED)}
-    return scored_pool(probabilities, signals={"embeddings": embeddings()}, labels=labels)
+    return build(scored_pool)
 
 
 def ask(project: Project, *, settings: Settings = selection.DEFAULTS, **request: Any) -> SelectionReport:
@@ -61,7 +84,10 @@ def test_wrong_labels_and_unsure_images_come_first(pool: Project) -> None:
 
 
 def test_scores_are_those_of_the_formula_on_out_of_sample_probabilities(pool: Project) -> None:
-    """All rows have one answer, so all weights are 1: s = (2q + 1/2) / 3, and (max p + 1/2) / 2 for row 50."""
+    """All rows have one answer, so all weights are 1: s = (2q + 1/2) / 3, and (max p + 1/2) / 2 for row 50.
+
+    p and q are those of one kind of judge, and not of the network, which is sure of row 50.
+    """
     manifest = manifests.read(pool.manifest)
     keys, codes = manifest.keys[:LABELLED], manifest.label_codes[:LABELLED]
     judged = crossfit.probabilities(embeddings()[:LABELLED], codes, 2, keys=keys)
@@ -69,8 +95,27 @@ def test_scores_are_those_of_the_formula_on_out_of_sample_probabilities(pool: Pr
     found = dict(zip(rows_of(report), report.table["score"].to_pylist(), strict=True))
     for row in WRONG:
         assert found[row] == pytest.approx(1 - (2 * judged[row, codes[row]] + 0.5) / 3, rel=1e-6)
-    assert found[50] == pytest.approx(1 - (0.5 + 0.5) / 2)
+    p = of_others(codes, [50]).max()
+    assert 0.5 < p < 0.7
+    assert found[50] == pytest.approx(1 - (p + 0.5) / 2, rel=1e-6)
     assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+def test_a_class_that_the_network_does_not_know_counts_on_both_sides(pool: Project, tmp_path: Path) -> None:
+    votes = [(row, "class-9", "ann") for row in range(70, 80)]
+    labelling.import_labels(pool, answers(tmp_path, votes), rules=Rules(new_classes=True))
+    manifest = manifests.read(pool.manifest)
+    rows = np.flatnonzero(manifest.labelled)
+    codes, points = manifest.label_codes[rows], embeddings()
+    judged = crossfit.probabilities(points[rows], codes, 3, keys=manifest.keys[rows])
+    others = crossfit.judge_of_others(points[rows], codes, 3, keys=manifest.keys[rows])
+    report = ask(pool, k="80")
+    for row, score in zip(rows_of(report), report.table["score"].to_pylist(), strict=True):
+        if row in rows:
+            at = int(np.searchsorted(rows, row))
+            assert score == pytest.approx(1 - (2 * judged[at, codes[at]] + 1 / 3) / 3, rel=1e-6)
+        else:
+            assert score == pytest.approx(1 - (others(points[[row]]).max() + 1 / 3) / 2, rel=1e-6)
 
 
 def test_the_list_hides_what_the_old_label_was(pool: Project) -> None:
@@ -119,15 +164,63 @@ def test_a_whole_turn_mends_the_labels(pool: Project, tmp_path: Path) -> None:
 
 def test_what_annotators_answered_sets_the_weights(pool: Project, tmp_path: Path) -> None:
     """With several answers an image, the options of the strategy follow from them, unless they are given."""
-    votes = [(row, f"class-{row % 2}", name) for row in range(50, 70) for name in ("ann", "bo")]
-    votes += [(row, "class-0", "cy") for row in range(50, 70)]
-    labelling.import_labels(pool, answers(tmp_path, votes), rules=Rules(resolve="majority"))
-    ask(pool, k="5")
-    options = rounds.about(pool, 1)["options"]
-    assert options["model_weight"] != 1
-    assert 0 < options["annotator_weight"] != 1
+    cast = [(row, f"class-{says(row)}", name) for row in range(40, 70) for name, says in PEOPLE.items()]
+    labelling.import_labels(pool, answers(tmp_path, cast), rules=Rules(resolve="majority"))
+    manifest = manifests.read(pool.manifest)
+    codes = manifest.label_codes[:70]
+    judged = crossfit.probabilities(embeddings()[:70], codes, 2, keys=manifest.keys[:70])
+    matrix = np.full((70, 4), np.nan)  # where the first labels come from counts as a fourth annotator
+    matrix[:40, 3] = codes[:40]
+    matrix[40:, :3] = [[says(row) for says in PEOPLE.values()] for row in range(40, 70)]
+    expected = consensus.opinions(Votes.of_matrix(matrix), judged)
+    assert expected.annotators.min() < expected.annotators.max()
+    assert expected.temperature != 1
+    report = ask(pool, k="80")
+    assert rounds.about(pool, 1)["options"] == pytest.approx(
+        {
+            "model_weight": expected.model,
+            "annotator_weight": expected.annotators.mean(),
+            "temperature": expected.temperature,
+        }
+    )
+    scores = dict(zip(rows_of(report), report.table["score"].to_pylist(), strict=True))
+    power = of_others(codes, [75])[0] ** (1 / expected.temperature)
+    weight, mean = expected.model, expected.annotators.mean()
+    known = weight * power.max() / power.sum()
+    assert scores[75] == pytest.approx(1 - (known + mean / 2) / (weight + mean), rel=1e-6)
+    again = expected.weights + weight
+    of_labels = 1 - (again * expected.quality + mean / 2) / (again + mean)
+    assert [scores[row] for row in range(70)] == pytest.approx(of_labels.tolist(), rel=1e-6)
     ask(pool, k="5", options={"model_weight": "2"}, settings=Settings(replace=True))
     assert rounds.about(pool, 2)["options"]["model_weight"] == 2
+
+
+def test_with_several_answers_an_image_doubtful_labels_still_come_first(
+    pool: Project, tmp_path: Path
+) -> None:
+    """What the judge is sure of stays sure: no temperature drowns the labelled in the unlabelled."""
+    doubtful = (44, 45)  # where all but cy are wrong
+    cast = [
+        (row, f"class-{(row + (row in doubtful and name != 'cy')) % 2}", name)
+        for row in range(40, 70)
+        for name in PEOPLE
+    ]
+    labelling.import_labels(pool, answers(tmp_path, cast), rules=Rules(resolve="majority"))
+    done = CliRunner().invoke(app, ["select", "-s", "activelab", "--relabel", "-k", "4", str(pool.pool)])
+    assert done.exit_code == 0, done.stderr
+    assert "4 of them to be labelled again" in done.stderr
+    assert set(rows_of(ask(pool, k="4"))) == {*WRONG, *doubtful}
+
+
+def test_answers_about_images_that_are_held_out_weigh_nobody(scored_pool: Build, tmp_path: Path) -> None:
+    found = []
+    for rows in ([*range(40, 70)], [*range(40, 70), *range(74, 80)]):
+        pool = build(scored_pool, splits=dict.fromkeys(range(74, 80), "val"), name=f"until-{rows[-1]}")
+        cast = [(row, f"class-{says(row)}", name) for row in rows for name, says in PEOPLE.items()]
+        labelling.import_labels(pool, answers(tmp_path, cast), rules=Rules(resolve="majority"))
+        report = ask(pool, k="74")
+        found.append((rows_of(report), report.table["score"].to_pylist(), rounds.about(pool, 1)["options"]))
+    assert found[0] == found[1]
 
 
 def test_an_audit_is_of_unlabelled_images(pool: Project) -> None:

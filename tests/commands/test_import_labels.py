@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,3 +143,67 @@ def test_settings_come_from_the_environment_and_the_file(
     monkeypatch.setenv("ALCLI_IMPORT_LABELS_NEW_CLASSES", "1")
     assert run(path, pool.pool).exit_code == 0
     assert manifests.read(pool.manifest).strings("annotator")[0] == "vendor"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (r'{"file_name": "00.jpg", "label": "\ud800"}', r"column 'label' holds '\ud800'"),
+        (r'{"file_name": "00.jpg", "label": "cat", "annotator": "\udc00"}', "column 'annotator' holds"),
+        (r'{"file_name": "0\ud800.jpg", "label": "cat"}', "column 'file_name' holds"),
+        (r'{"file_name": "00.jpg", "label": "a\u0000b"}', "column 'label' holds"),
+        ('{"file_name": "00.jpg", "label": "cat", "x": ' + "[" * 100_000, "not JSON: nested too deep"),
+    ],
+    ids=["label", "annotator", "image", "NUL", "deep"],
+)
+def test_json_that_is_no_text_is_rejected_with_its_line(
+    pool: Project, tmp_path: Path, line: str, told: str
+) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_text('{"file_name": "01.jpg", "label": "dog"}\n' + line)
+    before = pool.manifest.read_bytes()
+    result = run(path, pool.pool, "--new-classes", "--report", tmp_path / "problems.csv")
+    assert (result.exit_code, pool.manifest.read_bytes()) == (5, before)
+    assert f"error: {path}, line 2: {told}" in result.stderr
+
+
+def test_a_labels_file_whose_name_is_not_utf8(pool: Project, tmp_path: Path) -> None:
+    path = labels_file(tmp_path, "00.jpg,cat,\n").rename(tmp_path / os.fsdecode(b"labels\xff.csv"))
+    result = run(path, pool.pool, "--json")
+    assert result.exit_code == 0, result.exception
+    assert json.loads(result.stdout)["file"] == str(path)
+    assert ledger.standing(pool)[-1]["file"] == str(path)
+
+
+def test_an_annotator_is_named_as_in_the_file(pool: Project, tmp_path: Path) -> None:
+    """Blanks and how accents are spelled make no second person."""
+    path = labels_file(tmp_path, "00.jpg,cat,\n01.jpg,cat,Ren\u00e9\n")
+    assert run(path, pool.pool, "--annotator", " Rene\u0301 ").exit_code == 0
+    assert manifests.read(pool.manifest).strings("annotator")[:2] == ["Ren\u00e9"] * 2
+    result = run(path, pool.pool, "--annotator", os.fsdecode(b"\xff"))
+    assert result.exit_code == 2
+    assert "--annotator" in result.stderr
+
+
+KILLED_AT_A_RENAME = """
+import os, pathlib, signal, sys
+number, rename = int(sys.argv.pop(1)), pathlib.Path.replace
+def replace(self, target):
+    global number
+    number -= 1
+    return rename(self, target) if number else os.kill(os.getpid(), signal.SIGKILL)
+pathlib.Path.replace = replace
+from alcli.main import run
+run()
+"""
+
+
+@pytest.mark.parametrize("rename", [2, 3], ids=["of the votes in a round", "of those in none"])
+def test_a_killed_import_leaves_nothing_behind(pool: Project, tmp_path: Path, rename: int) -> None:
+    path = labels_file(tmp_path, "00.jpg,cat,ann\n20.jpg,dog,ann\n")
+    command = [sys.executable, "-c", KILLED_AT_A_RENAME, str(rename), "import-labels", path, pool.pool]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+    assert list(pool.state.rglob(".alcli-tmp-*"))
+    assert run(path, pool.pool).exit_code == 0
+    assert not list(pool.state.rglob(".alcli-tmp-*"))
+    assert manifests.read(pool.manifest).labelled.sum() == 2

@@ -171,3 +171,22 @@ def test_settings_stand_in_for_flags(image_folder: Path) -> None:
     home.mkdir()
     (home / "config.toml").write_text("[init]\nval_fraction = 0.5\n")
     assert json.loads(run("init", image_folder, "--json")[1])["splits"]["val"] == 12
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"file_name": "dark/000.png", "label": "\\ud800"}', r"column 'label' holds '\ud800'"),
+        ('{"file_name": "dark/000.png", "label": "a", "x": ' + "[" * 100_000, "not JSON: nested too deep"),
+    ],
+    ids=["half a character", "deep"],
+)
+def test_labels_that_are_no_text_are_rejected_with_their_line(
+    image_folder: Path, tmp_path: Path, line: str, told: str
+) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_text(line)
+    code, _, err = run("init", "--labels", path, image_folder)
+    assert code == 5
+    assert f"error: {path}, line 1: {told}" in err
+    assert not (image_folder / "metadata.parquet").exists()

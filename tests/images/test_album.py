@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from alcli.errors import InputRejected
 from alcli.images.album import PIXELS, RECORD, Album, opened
-from alcli.images.pipeline import DecodePool
+from alcli.images.pipeline import CRASHED, DecodePool
 from alcli.images.transform import Transform
 
 from tests.conftest import draw
@@ -54,6 +55,32 @@ def test_it_is_filled_once(paths: list[str], tmp_path: Path) -> None:
     assert (tmp_path / "album" / PIXELS).stat().st_mtime_ns == written
     other = Album.fill(tmp_path / "album", paths[:2], GREY, workers=0)
     assert other.paths == paths[:2]
+
+
+def test_an_album_of_other_content_is_filled_anew(paths: list[str], tmp_path: Path) -> None:
+    """The same paths, the same sizes: what they hold decides."""
+    before = Album.fill(tmp_path / "album", paths[:2], GREY, workers=0)
+    first, second = (Path(path).read_bytes() for path in paths[:2])
+    Path(paths[0]).write_bytes(second)
+    Path(paths[1]).write_bytes(first)
+    assert Album.fill(tmp_path / "album", paths[:2], GREY, workers=0).sha256 == before.sha256
+    after = Album.fill(tmp_path / "album", paths[:2], GREY, sha256=before.sha256[::-1], workers=0)
+    assert after.sha256 == before.sha256[::-1]
+    written = (tmp_path / "album" / PIXELS).stat().st_mtime_ns
+    Album.fill(tmp_path / "album", paths[:2], GREY, sha256=after.sha256, workers=0)
+    assert (tmp_path / "album" / PIXELS).stat().st_mtime_ns == written
+
+
+def test_content_that_a_crash_kept_unknown_is_no_other_content(paths: list[str], tmp_path: Path) -> None:
+    album = Album.fill(tmp_path / "album", paths, GREY, workers=0)
+    should = list(album.sha256)
+    assert should[5] is None, "the file is not there"
+    assert album.differing(should) == []
+    assert album.differing([*should[:5], "f" * 64, *should[6:]]) == [5]
+    record = json.loads((tmp_path / "album" / RECORD).read_text())
+    record["problems"][1], record["sha256"][1] = CRASHED, None
+    (tmp_path / "album" / RECORD).write_text(json.dumps(record))
+    assert Album(tmp_path / "album").differing(should) == []
 
 
 def test_what_a_killed_run_left_counts_for_nothing(paths: list[str], tmp_path: Path) -> None:

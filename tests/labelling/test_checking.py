@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from alcli import labelling, ledger
+from alcli import labelling, ledger, votebook
 from alcli import manifest as manifests
 from alcli.errors import InputRejected, StepMissing, UsageError
 from alcli.gold import Agreement
@@ -258,6 +258,7 @@ def test_gold_decides_where_there_is_enough(
         before,
         outcome,
         np.array(SENT),
+        votes=votebook.COLUMNS.empty_table(),
         agreement=agreement,
         check=Check("confident-learning", max_error="5%"),
     )
@@ -314,13 +315,6 @@ def test_a_dry_run_tells_and_changes_nothing(sent: Build, snapshot: Snapshot) ->
     assert done.changed
     assert done.quality is not None
     assert snapshot(pool.project.state) == before
-
-
-def test_a_file_without_an_answer_is_not_judged(sent: Build) -> None:
-    pool = sent(0)
-    path = pool.project.pool.parent / "returned.csv"
-    path.write_text("file_name,label\nimg-0150.jpg,\n")
-    assert labelling.import_labels(pool.project, path, check=Check("rad")).quality is None
 
 
 # What cannot be judged.

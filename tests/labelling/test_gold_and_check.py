@@ -57,9 +57,9 @@ def delivery(pool: Digits, names: list[str], path: Path, *, bob_errs: float) -> 
     return path
 
 
-def brought(pool: Digits, path: Path, report: Path) -> Result:
+def brought(pool: Digits, path: Path, report: Path, *more: str) -> Result:
     how = ["--check", "confident-learning", "--max-error", LIMIT, "--quality-report", report]
-    return run(pool, "import-labels", path, *how)
+    return run(pool, "import-labels", path, *how, *more)
 
 
 def test_a_bad_delivery_is_refused_and_a_better_one_taken(
@@ -102,6 +102,52 @@ def test_a_bad_delivery_is_refused_and_a_better_one_taken(
     assert again.exit_code == 0, again.stderr
     assert "nothing changed" in again.stderr
     assert snapshot(pool.project.state) == state
+
+
+def test_latest_judges_people_by_what_they_said_last(pool: Digits, tmp_path: Path) -> None:
+    """Bob gets every gold row wrong at first, and none in the end."""
+    names = sent_out(pool, tmp_path)
+    labelled = ledger.read(pool.project).labelled
+    path, report = tmp_path / "corrected.csv", tmp_path / "quality.json"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file_name", "label", "annotator", "labelled_at"])
+        for name in names:
+            row = int(name[4:8])
+            for hour in (10, 11) if labelled[row] else (11,):
+                label = f"class-{(pool.truth[row] + 11 - hour) % 10}"
+                writer.writerow([name, label, "bob", f"2026-01-01T{hour}:00"])
+    done = brought(pool, path, report, "--resolve", "latest", "--dry-run")
+    assert done.exit_code == 0, done.stderr
+    assert "annotator bob: 0.0% (0 of 24; " in done.stderr
+    assert json.loads(report.read_text())["gold"]["wrong"] == 0
+
+
+def test_a_comma_makes_no_two_people_of_one(pool: Digits, tmp_path: Path) -> None:
+    """Doe and Roe are both called John; both answer every fourth image, and one of them each of the others."""
+    names = [
+        name for name in sent_out(pool, tmp_path) if not ledger.read(pool.project).labelled[int(name[4:8])]
+    ]
+    path, report = tmp_path / "commas.csv", tmp_path / "quality.json"
+    people = ("Doe, John", "Roe, John")
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file_name", "label", "annotator"])
+        for number, name in enumerate(names):
+            for who in people if number % 4 == 0 else (people[number % 2],):
+                writer.writerow([name, f"class-{pool.truth[int(name[4:8])]}", who])
+    answered = {"Doe, John": 60, "Roe, John": 90}  # of 120: the even ones; the odd ones and every fourth
+    done = brought(pool, path, report)
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(report.read_text())["errors"]["by_annotator"]
+    assert {name: rate["n"] for name, rate in found.items()} == answered
+    assert "Doe, John, Roe, John" in ledger.read(pool.project).strings("annotator")  # for people to read
+    audited = run(pool, "audit", "--json")
+    assert audited.exit_code == 0, audited.stderr
+    assert json.loads(audited.stdout)["errors"]["by_annotator"] == found
+    page = tmp_path / "page.html"
+    assert run(pool, "report", "-o", page, "--map", "none").exit_code == 0
+    assert all(name in page.read_text() for name in people)
 
 
 def test_an_audit_afterwards_finds_what_was_let_through(pool: Digits, tmp_path: Path) -> None:

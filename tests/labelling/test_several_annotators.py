@@ -300,6 +300,40 @@ def test_a_name_for_those_who_have_none_is_the_same_person_as_in_the_file(
         bring("0,cat,ann,\n0,dog,,\n", resolve="majority", annotator="ann")
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ((("class-2", "ann"), ("class-1", "bo")), "class-1"),
+        ((("zz", "ann"), ("yy", "bo")), "yy"),
+        ((("class-0", "ann"), ("class-1", "bo")), "class-0"),
+    ],
+    ids=["the model excludes both", "the model knows neither", "the model's own"],
+)
+def test_ties_that_a_sure_model_cannot_break(
+    scored_pool: Build, tmp_path: Path, said: tuple[tuple[str, str], ...], expected: str
+) -> None:
+    """The model is certain of class-0; no row tells how good any of the people is."""
+    project = scored_pool(np.eye(3)[[0, 0]])
+    path = tmp_path / "answers.csv"
+    path.write_text("file_name,label,annotator\n" + "".join(f"img-0000.jpg,{a},{who}\n" for a, who in said))
+    arguments = ["import-labels", "--resolve", "crowdlab", "--new-classes", str(path), str(project.pool)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.exception
+    assert cells(project, "img-0000.jpg", "label") == [expected]
+
+
+def test_votes_that_were_overruled_leave_the_label_to_whom_it_is(scored_pool: Build, tmp_path: Path) -> None:
+    """Nobody on record gave the label that was kept; a second time, the votes say nothing of it either."""
+    project = scored_pool(np.eye(3)[[0, 0]])
+    bring = importer(project, tmp_path)
+    bring("img-0000.jpg,class-0,,\n")
+    rows = "img-0000.jpg,class-1,ann,\nimg-0000.jpg,class-2,bo,\n"
+    assert bring(rows, resolve="crowdlab", on_conflict="keep").kept == 1
+    done = bring(rows + "img-0001.jpg,class-1,ann,\n", resolve="crowdlab", on_conflict="keep")
+    assert (done.labelled, done.unchanged) == (1, 1)
+    assert cells(project, "img-0000.jpg", "label", "annotator", "agreement") == ["class-0", None, None]
+
+
 def test_through_the_command_line(scored: Project, tmp_path: Path) -> None:
     rows = votes_of(("ann", careful), ("bo", careful), ("cy", always_zero))
     path = tmp_path / "answers.csv"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from alcli.networks import autoencoder
@@ -19,6 +21,18 @@ def test_images_come_back_in_their_size(side: int, channels: int) -> None:
         assert autoencoder.decoder(channels, side, 7)(codes).shape == images.shape
 
 
+def test_each_half_normalises_once() -> None:
+    """algorithms.md A.9: after the last convolution, and before the last deconvolution."""
+    kinds = (torch.nn.Conv2d, torch.nn.ConvTranspose2d, torch.nn.BatchNorm2d)
+    encoder, decoder = (
+        [type(layer) for layer in make(1, 28, 10) if isinstance(layer, kinds)]
+        for make in (autoencoder.encoder, autoencoder.decoder)
+    )
+    assert encoder == [torch.nn.Conv2d] * 3 + [torch.nn.BatchNorm2d]
+    deconvolution = torch.nn.ConvTranspose2d
+    assert decoder == [deconvolution, deconvolution, torch.nn.BatchNorm2d, deconvolution]
+
+
 def test_the_maps_are_those_of_dcec() -> None:
     """28 px: 14, 7 and, unpadded, 3; 32 px: 16, 8 and, padded, 4 (code of DCEC)."""
     for side, last in ((28, 3), (32, 4)):
@@ -34,6 +48,21 @@ def test_variational_images_come_back_in_their_size(side: int) -> None:
         assert made.images.shape == images.shape
         assert made.mean.shape == made.log_variance.shape == (2, 5)
         assert discriminator(5)(made.mean).shape == (2, 1)
+
+
+def test_codes_are_drawn_with_their_deviation_not_their_variance() -> None:
+    """ln 4 is the logarithm of the variance: 20,000 codes deviate by 2 +- 0.01."""
+    network = VariationalAutoencoder(1, 2, 4, 1)
+    torch.nn.init.zeros_(network.mean.weight)
+    torch.nn.init.zeros_(network.mean.bias)
+    torch.nn.init.zeros_(network.log_variance.weight)
+    torch.nn.init.constant_(network.log_variance.bias, math.log(4))
+    network.decoder = torch.nn.Identity()
+    with torch.random.fork_rng(), torch.inference_mode():
+        torch.manual_seed(0)
+        drawn = network.eval()(torch.zeros(5_000, 1, 2, 2)).images
+    assert drawn.std().item() == pytest.approx(2, abs=0.05)
+    assert drawn.mean().item() == pytest.approx(0, abs=0.07)
 
 
 def test_the_variational_maps_of_32_px_are_the_published_ones() -> None:

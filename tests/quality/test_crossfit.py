@@ -98,3 +98,40 @@ def test_with_nothing_to_compare_nothing_is_claimed(judge: Judge) -> None:
     assert judge(np.zeros((0, 3)), np.zeros(0, np.int64), 2).shape == (0, 2)
     assert judge(np.ones((1, 3)), np.zeros(1, np.int64), 2).tolist() == [[0.5, 0.5]]
     assert judge(np.ones((3, 3)), np.ones(3, np.int64), 2).tolist() == [[0, 1]] * 3
+
+
+def test_the_judge_of_others_knows_digits_it_has_not_seen(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    mixed = np.random.default_rng(0).permutation(600)  # writers follow each other
+    points, codes = digits[0][mixed], digits[1][mixed]
+    found = crossfit.judge_of_others(points[::2], codes[::2], 11)(points[1::2])
+    assert found.shape == (300, 11)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-9)
+    assert (found[:, 10] == 0).all()  # a class without labels
+    out_of_sample = crossfit.probabilities(points[::2], codes[::2], 11)
+    right = [
+        (found.argmax(axis=1) == codes[1::2]).mean(),
+        (out_of_sample.argmax(axis=1) == codes[::2]).mean(),
+    ]
+    assert min(right) > 0.85
+    assert (
+        abs(found.max(axis=1).mean() - out_of_sample.max(axis=1).mean()) < 0.05
+    )  # as sure of the one as of the other
+
+
+def test_the_judge_of_others_goes_by_nobodys_order(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    points, codes = digits
+    keys = np.random.default_rng(1).integers(0, 2**63, 300).astype(np.uint64)
+    order = np.random.default_rng(2).permutation(300)
+    judge = crossfit.judge_of_others(points[:300], codes[:300], 10, keys=keys)
+    again = crossfit.judge_of_others(points[:300][order], codes[:300][order], 10, keys=keys[order])
+    whole = judge(points[300:])
+    np.testing.assert_array_equal(again(points[300:]), whole)
+    np.testing.assert_allclose(np.vstack([judge(points[[at]]) for at in range(300, 600)]), whole, atol=1e-13)
+
+
+def test_the_judge_of_others_claims_nothing_without_labels_and_one_class_with_one() -> None:
+    nobody = crossfit.judge_of_others(np.zeros((0, 3)), np.zeros(0, np.int64), 2)
+    assert nobody(np.ones((1, 3))).tolist() == [[0.5, 0.5]]
+    single = crossfit.judge_of_others(np.ones((2, 3)), np.ones(2, np.int64), 2)
+    assert single(np.ones((2, 3))).tolist() == [[0, 1]] * 2
+    assert single(np.ones((0, 3))).shape == (0, 2)

@@ -14,7 +14,6 @@ from alcli.errors import StepMissing, UsageError
 from alcli.project import Project
 from alcli.request import Request
 from alcli.selection import SelectionReport, Settings, planting
-from alcli.selection.planting import REASON
 
 Build = Callable[..., Project]
 N = 60
@@ -48,7 +47,7 @@ def test_gold_rows_come_beside_k_and_their_labels_are_on_record(pool: Project) -
     assert len(planted) == 3
     for row in planted:
         assert row["label"] == known[row["alcli_id"]] is not None
-    assert {row["alcli_id"] for row in facts(pool) if row["reason"] == REASON} == {
+    assert {row["alcli_id"] for row in facts(pool) if row["reason"] == rounds.PLANTED} == {
         row["alcli_id"] for row in planted
     }
     after = manifests.read(pool.manifest)
@@ -68,7 +67,7 @@ def test_nothing_but_the_image_is_told(pool: Project) -> None:
     for line in listing[1:]:
         filled = [bool(cell) for cell in line.split(",")]
         assert filled == [name in told for name in rounds.COLUMNS.names]
-    known = [row for row in facts(pool) if row["reason"] != REASON]
+    known = [row for row in facts(pool) if row["reason"] != rounds.PLANTED]
     assert all(row["strategy"] == "typiclust" for row in facts(pool))
     assert [row["reason"] for row in known].count("audit") == 2
     assert any(row["score"] is not None for row in known)
@@ -82,7 +81,7 @@ def test_the_others_keep_their_order_and_ranks_count_through(pool: Project, scor
     alone = [row["file_name"] for row in ask(plain, gold="0%").table.to_pylist()]
     rows = facts(pool)
     assert [row["rank"] for row in rows] == list(range(1, 14))
-    assert [row["file_name"] for row in rows if row["reason"] != REASON] == alone
+    assert [row["file_name"] for row in rows if row["reason"] != rounds.PLANTED] == alone
 
 
 def test_places_are_spread_over_all_ranks(pool: Project) -> None:

@@ -9,7 +9,8 @@ import pytest
 from alcli.errors import InputRejected, StepMissing, UsageError
 from alcli.manifest import Manifest
 from alcli.project import Project
-from alcli.simulation.experiment import Experiment, begin, check_budget, ground
+from alcli.simulation.budget import check_budget, check_first_labels
+from alcli.simulation.experiment import Experiment, begin, ground
 from alcli.simulation.noise import Noise
 
 
@@ -122,12 +123,63 @@ def test_more_labels_than_there_are(project: Project, known: Manifest) -> None:
                 check_budget(found, experiment)
 
 
+def test_the_hint_is_what_fits(project: Project, known: Manifest) -> None:
+    found, experiment = laid(project, known, initial=21, batch=20, rounds=4)
+    for how, rounds in [({}, 3), ({"learns_of_rest": "vaal"}, 2)]:
+        with pytest.raises(InputRejected, match="the pool has 81") as caught:
+            check_budget(found, experiment, **how)  # type: ignore[arg-type]
+        assert f"--rounds {rounds}, or a smaller --batch" in str(caught.value.hint)
+        check_budget(found, replace(experiment, rounds=rounds), **how)  # type: ignore[arg-type]
+    with pytest.raises(InputRejected) as caught:
+        check_budget(found, replace(experiment, initial=82, rounds=0))
+    assert str(caught.value.hint).startswith("--initial 40")
+
+
+def test_first_labels_of_one_class_are_found_in_every_seed(project: Project, known: Manifest) -> None:
+    """Of two labels out of 18, 27 and 36 images of three classes, about one pair in three is of one class."""
+    found, experiment = laid(project, known, initial=2, rounds=0)
+    alike = [len({name[0] for name in shown(begin(found, experiment, seed))}) == 1 for seed in range(20)]
+    assert 1 < sum(alike) < 15
+    for seed, one in enumerate(alike):
+        if one:
+            with pytest.raises(InputRejected, match=f"of seed {seed} are of one class") as caught:
+                check_first_labels(found, experiment, [seed])
+            assert caught.value.hint == "--initial-per-class 1"
+        else:
+            check_first_labels(found, experiment, [seed])
+
+
+def test_mistakes_may_leave_one_class(project: Project, known: Manifest) -> None:
+    noise = Noise("matrix", matrix=((1, 0, 0), (1, 0, 0), (1, 0, 0)))
+    found, experiment = laid(project, known, initial_per_class=2, rounds=0, noise=noise)
+    with pytest.raises(InputRejected, match="all 6 first labels of seed 0 are of one class, 'a'") as caught:
+        check_first_labels(found, experiment, [0])
+    assert caught.value.hint == "--initial-per-class 4, or less --label-noise"
+
+
+def test_a_pool_of_one_class_is_refused(project: Project, known: Manifest) -> None:
+    """The test images do not count: nobody learns from them."""
+    test = known.equals("split", "test")
+    alone = known.replace(label=np.where(test, known.strings("label"), "b").tolist())
+    with pytest.raises(InputRejected, match="all 81 labelled images of the pool are of one class, 'b'"):
+        laid(project, alone)
+
+
 def test_other_labels_are_another_experiment(project: Project, known: Manifest) -> None:
     found, experiment = laid(project, known)
     labels = known.strings("label")
     other, _ = laid(project, known.replace(label=["b", *labels[1:]]))
     assert experiment.record(found) == experiment.record(found)
     assert experiment.record(found)["pool"] != experiment.record(other)["pool"]
+
+
+def test_other_images_are_another_experiment(project: Project, known: Manifest) -> None:
+    told = known.replace(sha256=[f"{number:064x}" for number in range(90)])
+    found, experiment = laid(project, told)
+    touched, _ = laid(project, told.replace(mtime_ns=np.full(90, 8)))
+    assert experiment.record(found) == experiment.record(touched)
+    changed, _ = laid(project, told.assign(np.array([5]), sha256=f"{90:064x}"))
+    assert experiment.record(found)["pool"] != experiment.record(changed)["pool"]
 
 
 def test_first_labels_may_be_wrong_and_test_labels_are_not(project: Project, known: Manifest) -> None:

@@ -69,7 +69,10 @@ def test_ceal_is_the_rule_as_published() -> None:
             {"loss": "bootstrap-soft", "parameters": {"beta": "0.9"}, "warm_up_epochs": 3},
         ),
         ("margin+co-teaching:noise-rate=0.45", {"co_teaching": True, "noise_rate": "0.45"}),
-        ("margin+co-teaching+mixup:alpha=0.4", {"co_teaching": True, "mixup": 0.4}),
+        (
+            "margin+co-teaching:noise-rate=0.2+mixup:alpha=0.4",
+            {"co_teaching": True, "noise_rate": "0.2", "mixup": 0.4},
+        ),
         ("margin+label-smoothing:share=0.2", {"label_smoothing": 0.2}),
         ("margin+ceal+refine:by=vote", {"refine_pseudo": "vote"}),
         ("ccl", {"objective": "ccl", "parameters": {}, "model": "autoencoder", "dropout": None}),
@@ -104,7 +107,12 @@ def test_training_parts_are_options_of_training(text: str, fields: dict[str, obj
 def test_every_part_is_of_one_kind() -> None:
     assert set(parts.kinds()) >= {"pseudo", "ceal", "confidence", "entropy", "triplet-margin"}
     for name, kind in parts.kinds().items():
-        own = "k=3" if name in ("confidence", "entropy", "triplet-margin") else ""
+        own = {
+            "confidence": "k=3",
+            "entropy": "k=3",
+            "triplet-margin": "k=3",
+            "co-teaching": "noise-rate=0.2",
+        }.get(name)
         method = Method.parse(f"margin+{name}:{own}" if own else f"margin+{name}")
         assert method.guesses == (kind == "rule" or name == "rad-voting")
         assert bool(method.training) == (kind == "training")
@@ -154,6 +162,8 @@ def test_auto_is_a_method() -> None:
         "margin+ccl+bootstrap-hard",
         "vaal+ccl",
         "margin+co-teaching:rate=0.2",
+        "margin+co-teaching",
+        "margin+co-teaching:noise-rate=auto",
         "margin+ceal:k=5",
         "margin+ceal:rate=-1",
         "margin+ceal:decay=sudden",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from alcli import identity
+from alcli import identity, randomness
 from alcli.errors import InputRejected, UsageError
 from alcli.simulation.noise import Noise, derangement, read_matrix
 from scipy import stats
@@ -56,6 +56,15 @@ def test_an_image_is_answered_alike_in_every_batch(model: str) -> None:
     part = noise.answers(truth[some].astype(np.int32), keys(500)[some], classes=10, seed=3, batch=7)
     assert (part == whole[some]).all()
     assert (answers(noise, truth, seed=4) != answers(noise, truth, seed=3)).any()
+
+
+def test_the_noise_has_a_stream_of_its_own() -> None:
+    """Nothing else that is drawn from a lane's seed is drawn from this one."""
+    own, truth = randomness.derive_seed(3, "label-noise"), balanced(500)
+    wrong = answers(Noise("uniform", 0.4), truth, seed=3) != truth
+    assert (wrong == (randomness.uniform(own, "which", keys(500)) < 0.4)).all()
+    permuted = answers(Noise("permutation", 1.0), truth, seed=3)
+    assert (permuted == derangement(10, own)[truth]).all()
 
 
 def test_more_noise_adds_to_less() -> None:

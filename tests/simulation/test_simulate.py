@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from alcli import ledger, manifest, scoring, training
+from alcli.errors import InputRejected
 from alcli.main import app
 from alcli.project import Project
 from alcli.simulation import Method
@@ -195,6 +196,25 @@ def test_pictures_need_no_new_run(table: tuple[Path, Result], labelled_pool: Pat
     assert "triplet-margin+pseudo" in drawn.read_text()
 
 
+def test_the_verdict_comes_before_pictures_that_cannot_be_drawn(labelled_pool: Path, tmp_path: Path) -> None:
+    """No model is that sure, which nobody could know."""
+    path, picture = tmp_path / "t.parquet", tmp_path / "p.png"
+    how = ["-m", "margin+confidence:threshold=1.0", "--plot", f"precision={picture}", "--json"]
+    done = simulate(*ONE, *how, "-o", path, labelled_pool)
+    assert done.exit_code == 5
+    assert json.loads(done.stdout)["output"] == str(path)
+    assert not picture.exists()
+
+
+def test_pictures_of_what_the_table_has_already(
+    table: tuple[Path, Result], labelled_pool: Path, tmp_path: Path
+) -> None:
+    drawn = [f"{kind}={tmp_path / kind}.png" for kind in ("precision", "labels")]
+    done = simulate(*QUICK, "--plot", drawn[0], "--plot", drawn[1], "-o", table[0], labelled_pool)
+    assert done.exit_code == 0, done.output
+    assert len(list(tmp_path.glob("*.png"))) == 2
+
+
 def test_a_failed_seed_does_not_stop_the_others(
     labelled_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,13 +252,25 @@ def test_the_whole_pool_may_be_spent(labelled_pool: Path, tmp_path: Path) -> Non
     assert of(rows(path), "deepfool+confidence:threshold=0.4", "pseudo_labels") == [0, 0]
 
 
-def test_first_labels_of_one_class_fail_every_method(labelled_pool: Path, tmp_path: Path) -> None:
+def test_what_a_user_can_mend_fails_a_seed_in_words(
+    labelled_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hint too, unless it is about the state that a lane keeps for itself."""
     path = tmp_path / "table.parquet"
-    done = simulate(*ONE, "--initial", 1, "-m", "margin", "-o", path, labelled_pool)
+    hints = {"random": "--lr 0.0001", "margin": None}
+    train = training.train
+
+    def fails(project: Project, options: training.Options, **how: object) -> object:
+        name = project.state.parent.name.split("-")[0]
+        if name == "first":
+            return train(project, options, **how)  # type: ignore[arg-type]
+        raise InputRejected("the loss is no longer a number", hint=hints[name] or project.command("score"))
+
+    monkeypatch.setattr(training, "train", fails)
+    done = simulate(*ONE, "-m", "margin", "--lr", "0.0091", "-o", path, labelled_pool)
     assert done.exit_code == 1
-    assert "random with seed 0 failed: InputRejected: all 1 labelled images are of one class" in done.stderr
-    assert [row["method"] for row in rows(path)] == ["random", "margin"]
-    assert all("of one class" in str(row["error"]) for row in rows(path))
+    assert "random with seed 0 failed: the loss is no longer a number; hint: --lr 0.0001\n" in done.stderr
+    assert of(rows(path), "margin", "error") == [None, "the loss is no longer a number"]
 
 
 @pytest.mark.parametrize("stage", ["train", "score", "select", "import"])
@@ -279,9 +311,9 @@ def test_interrupted_anywhere_it_goes_on_to_the_same_table(
 
 def simulations_of(pool: Path, lr: str) -> str:
     """The folder of the simulation with this step size."""
-    for folder in (pool / ".alcli" / "simulations").iterdir():
-        if json.loads((folder / "experiment.json").read_text())["train_lr"] == float(lr):
-            return folder.name
+    for path in (pool / ".alcli" / "simulations").glob("*/experiment.json"):
+        if json.loads(path.read_text())["train_lr"] == float(lr):
+            return path.parent.name
     raise LookupError(lr)
 
 
@@ -343,6 +375,38 @@ def test_the_pool_itself_is_left_alone(labelled_pool: Path, tmp_path: Path, snap
         (["--test-fraction", "0.2"], 2, "the pool has one of 18 images"),
         (["--test-fraction", "1.5"], 2, "--test-fraction 1.5 is not a share"),
         (["--embedding", "nonsense"], 2, "unknown --embedding 'nonsense'"),
+        (["--initial", "1"], 5, "hint: --initial-per-class 1"),
+        (["-m", "margin", "-m", "random+co-teaching"], 2, "random+co-teaching:noise_rate=0.3"),
+        (
+            ["--embedding", "joint", "-m", "random+co-teaching:noise-rate=0.1"],
+            2,
+            "--method random+co-teaching:noise-rate=0.1: --co-teaching cannot go with --embedding joint",
+        ),
+        (["--embedding", "joint", "-m", "random+mixup"], 2, "--mixup cannot go with --embedding joint"),
+        (
+            ["--embedding", "joint", "-m", "margin+ceal+refine"],
+            2,
+            "--refine-pseudo cannot go with --embedding",
+        ),
+        (
+            ["--initial", "30", "--batch", "15", "--image-size", "28", "-m", "vaal"],
+            5,
+            "are 60 labels; the pool has 60, and vaal needs one that stays without a label",
+        ),
+        (["-m", "entropy", "-m", "margin:foo=1"], 2, "--method margin:foo=1: unknown option of margin 'foo'"),
+        (
+            ["-m", "margin:stochastic=power,beta=-1"],
+            2,
+            "--method margin:stochastic=power,beta=-1: ",
+        ),
+        (["-m", "margin", "--plot", "precision=p.png"], 2, "no method has a model that labels anything"),
+        (
+            ["-m", "random+pseudo", "--plot", "labels=l.png"],
+            2,
+            "no method beside random asks people for labels",
+        ),
+        (["-m", "margin", "--rounds", "0", "--plot", "labels=l.png"], 2, "draws what rounds add"),
+        (["-m", "margin+ceal", "--rounds", "0", "--plot", "precision=p.png"], 2, "draws what rounds add"),
         (["-m", "auto:k=1"], 2, "auto settles its own options"),
         (["--model", "nonsense"], 2, "nonsense"),
         (["--plot", "curves.doc"], 2, "curves.doc"),
@@ -381,6 +445,19 @@ def test_a_file_that_is_no_table_is_not_overwritten(labelled_pool: Path, tmp_pat
     done = simulate(*ONE, "-o", path, labelled_pool)
     assert done.exit_code == 2
     assert path.read_bytes() == b"years of work"
+
+
+def test_a_pool_of_one_class_is_refused(tmp_path: Path) -> None:
+    pool = tmp_path / "pool"
+    for index in range(6):
+        draw(pool / "train" / "dark" / f"{index}.png", shade=60, seed=index)
+    for name in ("dark", "bright"):
+        draw(pool / "test" / name / "t.png", shade=60)
+    assert CliRunner().invoke(app, ["init", "-q", "--val-fraction", "0", str(pool)]).exit_code == 0
+    done = simulate(*ONE, "--initial", 2, "--batch", 1, pool)
+    assert done.exit_code == 5
+    assert "all 6 labelled images of the pool are of one class, 'dark'" in done.stderr
+    assert f"hint: alcli init --labels FILE {pool}" in done.stderr
 
 
 def test_without_labels_there_is_nothing_to_simulate(tmp_path: Path) -> None:

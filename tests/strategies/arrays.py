@@ -22,7 +22,7 @@ def signals(n: int, *, seed: int = 0, classes: int = CLASSES) -> dict[str, NDArr
         "adversarial_distances": rng.exponential(size=n),
         "gradient_lengths": rng.exponential(size=n),
         "cluster_probabilities": rng.dirichlet(np.full(classes, 0.4), size=n),
-        "discriminator_scores": rng.random(n),
+        "discriminator_scores": rng.logistic(size=n),
     }
 
 

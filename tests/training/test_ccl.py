@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from alcli.training import Options, checkpoints, clusters, inputs
 from alcli.training.batches import shuffled
 from alcli.training.clusters import Targets, farthest_first, first_centres
 from alcli.training.inputs import Examples, Features
+from alcli.training.loop import Batch
+from alcli.training.objectives.ccl import _Autoencoder, _Clusters, _Contrast
 from typer.testing import CliRunner
 
 from tests.conftest import draw
@@ -198,7 +201,7 @@ class TestTargets:
         head = model.classifier.head
         head.centres.data.copy_(torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.0, 0.2]]))
         orders = shuffled(40, 8, np.random.default_rng(0))
-        targets = Targets(model.classifier, Examples(Features(images), np.full(40, -1)))
+        targets = Targets(model.classifier, Examples(Features(images), np.full(40, -1)), seed=0)
         targets.begin(orders)
         for step, order in enumerate(orders):
             if step % 3 == 0:
@@ -208,6 +211,120 @@ class TestTargets:
             expected = weight / weight.sum(axis=1, keepdims=True)
             assert targets.next().numpy() == pytest.approx(expected[order], abs=1e-5)
             head.centres.data += 0.05  # as training would move them
+
+    def test_of_a_large_pool_the_masses_are_those_of_a_sample(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A look reads the sample and the coming images, so an epoch is not quadratic in the pool."""
+        monkeypatch.setattr(clusters, "REFRESH", 2)
+        monkeypatch.setattr(clusters, "LOOKED_AT", 9)
+        monkeypatch.setattr(clusters, "EVALUATED_AT_ONCE", 7)
+        images = torch.randn(40, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+        images *= torch.arange(40).view(-1, 1, 1, 1)
+        model = networks.build(Blueprint("autoencoder", 3, 1, 28, embedding="none", objective="ccl", code=2))
+        model.classifier.head.centres.data.copy_(torch.tensor([[0.0, 0.5], [3.0, 0.0], [0.0, -2.0]]))
+        pool = Examples(Features(images), np.full(40, -1))
+        targets, again, other = (Targets(model.classifier, pool, seed=seed) for seed in (1, 1, 2))
+        sample = targets.sample
+        assert sample.tolist() == again.sample.tolist() != other.sample.tolist()
+        assert len(set(sample.tolist())) == 9
+        with torch.no_grad():
+            q = model.classifier(images)[0].softmax(dim=1).double().numpy()
+        weight = q**2 / q[sample].sum(axis=0)
+        expected = weight / weight.sum(axis=1, keepdims=True)
+        seen: list[int] = []
+        model.classifier.register_forward_hook(lambda _, given, __: seen.append(len(given[0])))
+        orders = shuffled(40, 4, np.random.default_rng(0))
+        targets.begin(orders)
+        for order in orders:
+            assert targets.next().numpy() == pytest.approx(expected[order], abs=1e-5)
+        assert targets.sizes.tolist() == np.bincount(q[sample].argmax(axis=1), minlength=3).tolist()
+        assert sum(seen) <= 5 * (9 + 2 * 4) < 5 * 40
+
+    @pytest.mark.parametrize(("most", "says"), [(17, True), (18, False)])
+    def test_that_it_is_a_sample_is_said(
+        self,
+        make_pool: MakePool,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        most: int,
+        says: bool,
+    ) -> None:
+        caplog.set_level(logging.INFO, "alcli")
+        monkeypatch.setattr(clusters, "LOOKED_AT", most)
+        project = make_pool(train={"bright": 3, "dark": 3}, unlabelled=4)
+        report = train(project, dataclasses.replace(QUICK, epochs=1))
+        assert report.metrics.get("cluster_sample") == (most if says else None)
+        told = "ccl: the masses of the clusters are estimated on 17 of 18 images, drawn by the seed"
+        assert (told in caplog.text) == says
+
+    def test_looking_leaves_the_network_learning(self) -> None:
+        model = networks.build(Blueprint("autoencoder", 3, 1, 28, embedding="none", objective="ccl", code=2))
+        pool = Examples(Features(torch.zeros(4, 1, 28, 28)), np.full(4, -1))
+        targets = Targets(model.classifier, pool, seed=0)
+        targets.begin([np.arange(4)])
+        model.train()
+        targets.next()
+        assert all(part.training for part in model.modules())
+
+
+class TestTheLosses:
+    CODES = np.array([0, -1, 1, -1, 2, 0, -1, -1])
+
+    def clusters(self, *, weights: tuple[float, float, float] = (1, 1, 1), extra: int = 0) -> _Clusters:
+        """Eight images, whose pixels were divided by 0.25."""
+        model = networks.build(Blueprint("autoencoder", 3, 1, 28, embedding="none", objective="ccl", code=2))
+        model.classifier.head.centres.data.copy_(torch.tensor([[0.0, 0.5], [3.0, 0.0], [0.0, -2.0]]))
+        images = torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+        images *= 4 * torch.arange(8).view(-1, 1, 1, 1)  # or their codes would be nearly the same
+        pool = Examples(Features(images), self.CODES)
+        autoencoder = _Autoencoder(model, pool, 3, torch.tensor([[[0.25]]]))
+        targets = Targets(model.classifier, pool, seed=0)
+        return _Clusters(autoencoder, {"pool": pool}, targets, _Contrast("B", "cos", 0.1), weights, extra)
+
+    def test_the_error_is_that_of_pixels_between_0_and_1(self) -> None:
+        autoencoder = self.clusters().autoencoder
+        images = next(iter(autoencoder.pool.inputs.batches([np.arange(8)])))
+        with torch.no_grad():
+            codes = autoencoder.model.classifier.backbone(images)
+            given_back = autoencoder.model.companions["decoder"](codes)
+            before, after = (0.5 + 0.25 * part.double() for part in (images, given_back))
+            found = autoencoder.error(codes, images)
+        assert found.item() == pytest.approx(((after - before) ** 2).mean().item(), rel=1e-5)
+
+    def test_each_loss_has_its_own_weight(self) -> None:
+        """2, 3 and 5 of the reconstruction, of KL(P‖Q) and of the contrast, all by the formulas of the paper."""
+        made = self.clusters(weights=(2, 3, 5))
+        made.targets.begin([np.arange(8)])
+        images = next(iter(made.autoencoder.pool.inputs.batches([np.arange(8)])))
+        batch = Batch(images, torch.from_numpy(self.CODES), np.arange(8), 1, np.random.default_rng(0))
+        with torch.no_grad():
+            found = made._loss(batch)[0].item()
+            embeddings = made.classifier.backbone(images)
+            mse = made.autoencoder.error(embeddings, images).item()
+        z, centres = embeddings.double().numpy(), made.classifier.head.centres.detach().double().numpy()
+        kernel = 1 / (1 + np.square(z[:, None] - centres).sum(axis=2))
+        q = kernel / kernel.sum(axis=1, keepdims=True)
+        p = q**2 / q.sum(axis=0)
+        p /= p.sum(axis=1, keepdims=True)
+        divergence = (p * np.log(p / q)).sum(axis=1).mean()
+        units = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (z, centres)]
+        attraction = np.exp(units[0] @ units[1].T / 0.1)
+        codes, contrast = self.CODES, 0.0
+        for code in range(3):
+            own, others = codes == code, (codes >= 0) & (codes != code)
+            to_centre = attraction[:, code]
+            contrast -= np.log(to_centre[own] / (to_centre[own] + to_centre[others].sum())).mean()
+        assert min(mse, divergence, contrast) > 0.01
+        assert found == pytest.approx(2 * mse + 3 * divergence + 5 * contrast, rel=1e-5)
+
+    @pytest.mark.parametrize(("wanted", "extra"), [(0, 0), (3, 3), (99, 4)])
+    def test_every_step_may_take_labelled_images_beside_its_own(self, wanted: int, extra: int) -> None:
+        orders = self.clusters(extra=wanted)._orders(np.random.default_rng(0))
+        own = [order[: len(order) - extra] for order in orders]
+        assert sorted(np.concatenate(own)) == list(range(8))
+        for order in orders:
+            added = order[len(order) - extra :]
+            assert len(set(added)) == extra
+            assert (self.CODES[added] >= 0).all()
 
 
 class TestBadInput:

@@ -34,6 +34,12 @@ def test_label_smoothing_is_torch_s() -> None:
     assert mean(Criterion(4, smoothing=0.3), CODES) == pytest.approx(expected, rel=1e-6)
 
 
+def test_any_loss_is_smoothed() -> None:
+    shares = 0.7 * F.one_hot(CODES, 4) + 0.3 / 4
+    expected = bootstrap_hard(LOGITS, shares).mean().item()
+    assert mean(Criterion(4, bootstrap_hard, smoothing=0.3), CODES) == pytest.approx(expected, rel=1e-6)
+
+
 def test_class_weights_weigh_images_of_any_loss() -> None:
     criterion = Criterion(4, bootstrap_hard, {"beta": 0.5}, weights=WEIGHTS)
     each = bootstrap_hard(LOGITS, F.one_hot(CODES, 4).float(), beta=0.5)

@@ -12,6 +12,7 @@ from alcli import files, models
 from alcli import manifest as manifests
 from alcli.errors import StepMissing, UsageError
 from alcli.project import Project
+from alcli.quality import confident
 from alcli.training import Options, noise
 from alcli.training.noise import NoiseRate
 from alcli.training.splits import labelled_splits, labels_digest
@@ -53,6 +54,15 @@ def test_it_is_estimated_from_embeddings(
     assert found.value == pytest.approx(share, abs=0.06)
     assert found.source == "estimated from model 0001-aaaaaa"
     assert "estimated by confident learning on the embeddings of model 0001-aaaaaa" in caplog.text
+
+
+def test_if_every_label_seems_wrong_something_is_kept_all_the_same(
+    flipped: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confident, "noise_rate", lambda *_: 1.0)
+    found = rate_of(flipped(0.2))
+    assert found is not None
+    assert found.value == 0.99
 
 
 def test_it_does_not_depend_on_the_order_of_rows(flipped: Callable[..., Project]) -> None:

@@ -20,14 +20,15 @@ from pyarrow import parquet
 from tests.training.conftest import MakePool
 from tests.training.test_run import Stop, stop_after
 
-QUICK = Options(epochs=4, batch_size=8, embedding="none", warm_up_epochs=1, use_pseudo_labels=True)
+QUICK = Options(epochs=4, batch_size=8, embedding="none", use_pseudo_labels=True)
+WARM = {"warm_up_epochs": 1}
 CASES: dict[str, dict[str, Any]] = {
-    "reconstruction": {"loss": "bootstrap-reconstruction", "parameters": {"beta": "0.1"}},
-    "hard": {"loss": "bootstrap-hard", "label_smoothing": 0.1, "class_weights": "balanced"},
+    "reconstruction": {"loss": "bootstrap-reconstruction", "parameters": {"beta": "0.1"}, **WARM},
+    "hard": {"loss": "bootstrap-hard", "label_smoothing": 0.1, "class_weights": "balanced", **WARM},
     "co-teaching": {"co_teaching": True, "noise_rate": "0.3", "parameters": {"ramp": "2"}},
     "mixup": {"mixup": 1.0, "augment": "standard"},
-    "mean": {"refine_pseudo": "mean", "mixup": 1.0, "parameters": {"history": "2"}},
-    "vote": {"refine_pseudo": "vote"},
+    "mean": {"refine_pseudo": "mean", "mixup": 1.0, "parameters": {"history": "2"}, **WARM},
+    "vote": {"refine_pseudo": "vote", **WARM},
 }
 FROZEN = {"freeze_backbone": True, "model": "lenet"}
 
@@ -197,6 +198,16 @@ class TestRefining:
         ({"co_teaching": True, "embedding": "joint"}, "--co-teaching cannot go with --embedding joint"),
         ({"objective": "ccl", "mixup": 1.0}, "--mixup cannot go with --objective ccl"),
         ({"objective": "vaal", "loss": "bootstrap-hard"}, "--loss cannot go with --objective vaal"),
+        (
+            {"objective": "ccl", "class_weights": "balanced"},
+            "--class-weights cannot go with --objective ccl, which has losses of its own",
+        ),
+        ({"objective": "ccl", "embedding": "joint"}, "--embedding joint cannot go with --objective ccl"),
+        ({"warm_up_epochs": 3}, "--warm-up-epochs 3 is for losses other than cross-entropy"),
+        (
+            {"warm_up_epochs": 3, "co_teaching": True, "noise_rate": "0.2"},
+            "--warm-up-epochs 3 is for losses other than cross-entropy",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(make_pool: MakePool, options: dict[str, Any], message: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from alcli.training import refining
 from alcli.training.inputs import Examples, Features
 from alcli.training.loop import Batch
 from alcli.training.refining import Manner, Refiner, evenness, indecision, normalised_entropy
@@ -20,7 +21,7 @@ def refiner(mode: str, *, past: int = 4, warm_up: int = 0, **manner: Any) -> Ref
     """Return a refiner of images 1 and 3, which were predicted as in the golden history."""
     made = Refiner(mode, Manner(**manner), CODES, PSEUDO, classes=3, warm_up=warm_up)
     for row in GOLDEN[:past]:
-        made.history.add(torch.tensor([row, row]))
+        made.history.add([torch.tensor([row, row])])
     return made
 
 
@@ -107,6 +108,27 @@ def test_what_labels_are_in_the_end(mode: str, epsilon: float, label: int, confi
 def test_without_an_epoch_labels_stay() -> None:
     labels, sure = refiner("mean", past=0).refined()
     assert (labels.tolist(), sure.tolist()) == ([2, 2], [1, 1])
+
+
+@pytest.mark.parametrize("mode", ["mean", "last", "vote"])
+def test_blocks_of_images_change_nothing(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = torch.Generator().manual_seed(0)
+    codes, inputs = np.arange(7) % 3, torch.randn(7, 3, generator=rng)
+    found = []
+    for size in (2, 100):
+        monkeypatch.setattr(refining, "HELD_AT_ONCE", size)
+        made = Refiner(mode, Manner(epsilon=0.9), codes, codes > 0, classes=3, warm_up=0)
+        for turn in range(3):
+            made.remember(lambda values, t=turn: values * (1 - t), Examples(Features(inputs), codes))
+        found.append(
+            (*(part.tolist() for part in made.refined()), made.history.state_dict()["values"].tolist())
+        )
+    assert found[0] == found[1]
+
+
+def test_the_newest_prediction_needs_no_others() -> None:
+    assert refiner("last", history=10).history.values.shape[1] == 1
+    assert refiner("mean", history=10).history.values.shape[1] == 10
 
 
 def test_it_looks_at_pseudo_labelled_images_alone() -> None:

@@ -378,8 +378,12 @@ class TestBadInput:
     def test_one_class(self, make_pool: MakePool) -> None:
         with pytest.raises(
             InputRejected, match="all 4 labelled images are of one class, 'dark'; training needs two"
-        ):
+        ) as caught:
             train(make_pool(train={"dark": 4}))
+        assert "init --labels FILE" in str(caught.value.hint), "nothing is left to query"
+        with pytest.raises(InputRejected) as caught:
+            train(make_pool("more", train={"dark": 4}, unlabelled=1))
+        assert "select --strategy random" in str(caught.value.hint)
 
     def test_classes_too_small_for_triplets(
         self, make_pool: MakePool, caplog: pytest.LogCaptureFixture

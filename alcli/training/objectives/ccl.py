@@ -81,11 +81,23 @@ def ccl(
         centres = first_centres(model.classifier.backbone, examples["train"], pool, len(classes))
         _layer(model).centres.data.copy_(centres)
     contrast = _Contrast(form, sim, tau)
-    clusters = _Clusters(autoencoder, examples, contrast, (mse, gamma, lambda_), labelled_per_step)
+    targets = Targets(model.classifier, pool, seed=options.seed)
+    _tell_of_sample(job, targets)
+    weights = (mse, gamma, lambda_)
+    clusters = _Clusters(autoencoder, examples, targets, contrast, weights, labelled_per_step)
     yield clusters.task(options.epochs or _EPOCHS)
-    empty = [name for name, size in zip(classes, clusters.targets.sizes, strict=False) if not size]
+    empty = [name for name, size in zip(classes, targets.sizes, strict=False) if not size]
     if empty:
-        logger.warning("ccl: no image is nearest to the centre of %s", ", ".join(empty))
+        told = "ccl: none of %d images is nearest to the centre of %s"
+        logger.warning(told, len(targets.sample), ", ".join(empty))
+
+
+def _tell_of_sample(job: Job, targets: Targets) -> None:
+    """Say where masses are estimated, and write it down."""
+    if len(targets.sample) < len(targets.pool):
+        told = "ccl: the masses of the clusters are estimated on %d of %d images, drawn by the seed"
+        logger.info(told, len(targets.sample), len(targets.pool))
+        job.metrics["cluster_sample"] = len(targets.sample)
 
 
 def _layer(model: Model) -> ClusteringLayer:
@@ -161,6 +173,7 @@ class _Clusters:
         self,
         autoencoder: _Autoencoder,
         examples: dict[str, Examples],
+        targets: Targets,
         contrast: _Contrast,
         weights: tuple[float, float, float],
         labelled_per_step: int,
@@ -168,11 +181,11 @@ class _Clusters:
         self.autoencoder = autoencoder
         self.classifier = autoencoder.model.classifier
         self.examples = examples
+        self.targets = targets
         self.contrast = contrast
         self.weights = weights
         self.labelled = np.flatnonzero(examples["pool"].codes >= 0)
         self.extra = min(labelled_per_step, len(self.labelled))
-        self.targets = Targets(self.classifier, examples["pool"])
 
     def task(self, epochs: int) -> Task:
         """Return it as the loop takes it."""
@@ -206,5 +219,5 @@ class _Clusters:
             if len(examples):
                 logits = outputs_of(lambda images: self.classifier(images)[0], examples)
                 figures |= judge_logits(logits, examples.codes) if split == "val" else {}
-                figures |= cluster_figures(split, logits, examples.codes)
+                figures |= cluster_figures(split, logits.argmax(dim=1).numpy(), examples.codes)
         return {**figures, "empty_clusters": int((self.targets.sizes == 0).sum())}

@@ -2,8 +2,9 @@
 
 Sinha, Ebrahimi & Darrell, 2019, arXiv:1904.00370, as in their code (sinhasam/vaal at 67263f3). The
 autoencoder gives back labelled and unlabelled images and makes their codes alike; the discriminator tells them
-apart by the mean of the code, where 1 is "labelled". The classifier is trained as without them. Steps shrink
-along half a cosine, as in every training here; in the paper they are constant.
+apart by the mean of the code, where 1 is "labelled" by a person: what only a model labelled can still be asked
+about, and is unlabelled here. The classifier is trained as without them. Steps shrink along half a cosine, as in
+every training here; in the paper they are constant.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from alcli.training.inputs import Examples
 from alcli.training.job import Job
 from alcli.training.loop import Batch, Task
 from alcli.training.objectives.classifier import classifier
+from alcli.training.splits import WHOLE_POOL, Split
 
 _ROUND = 3  # steps: two of the autoencoder, one of the discriminator
 
@@ -48,7 +50,7 @@ def vaal(
     Args:
         job: What to train, on what, where.
         model: Of this objective.
-        examples: By split; `pool` are all images of the train split, their codes -1 where there is no label.
+        examples: By split; `pool` are all images of the train split.
         z: Size of the code.
         vae_width: Channels of the first convolution, which the next three double; published: 128.
         vae_epochs: Passes over all images.
@@ -59,12 +61,18 @@ def vaal(
         lambda_: Weight of deceiving the discriminator.
 
     Raises:
-        InputRejected: Every image is labelled, so that there is nothing to tell apart.
+        InputRejected: People labelled every image, so that there is nothing to tell apart.
     """
     del z, vae_width  # the networks have them
-    game = _Game(model, examples["pool"], vae_batch, {"beta": beta, "lambda": lambda_}, vae_mse)
+    pool = _by_people(examples[WHOLE_POOL], job.splits[WHOLE_POOL])
+    game = _Game(model, pool, vae_batch, {"beta": beta, "lambda": lambda_}, vae_mse)
     yield from classifier(job, model, examples)
     yield game.task(epochs=vae_epochs, lr=vae_lr)
+
+
+def _by_people(pool: Examples, split: Split) -> Examples:
+    """Return the images with the labels that people gave, -1 elsewhere."""
+    return Examples(pool.inputs, np.where(split.given_by_model, -1, pool.codes))
 
 
 class _Game:
