@@ -26,9 +26,7 @@ _FULL_OR_READ_ONLY = {
     errno.ENOTDIR: "something else of this name is in the way",
     errno.EISDIR: "a folder of this name is in the way",
 }
-_ODD_NAMES = (
-    "backslashreplace"  # bytes of a file name that are not UTF-8, as JSON spells what stands for them
-)
+_ODD_NAMES = "backslashreplace"  # spells bytes of a file name that are not UTF-8 as JSON does
 _CANNOT_FLUSH_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network file systems
 
 

@@ -123,8 +123,8 @@ def answer(sent: Path, answers: Path, known: list[str]) -> None:
     with sent.open(encoding="utf-8", newline="") as file:
         names = [row["file_name"] for row in csv.DictReader(file)]
     assert len(names) == 525
-    assert sum(f"{name},{name.rstrip('.png0123456789')}" in known for name in names) == 25
-    lines = [f"{name},{name.rstrip('.png0123456789')},{who}" for name in names for who in ("ann", "bob")]
+    assert sum(f"{name},{label_of(name)}" in known for name in names) == 25
+    lines = [f"{name},{label_of(name)},{who}" for name in names for who in ("ann", "bob")]
     answers.write_text("\n".join(["file_name,label,annotator", *lines]), encoding="utf-8")
 
 
@@ -145,11 +145,15 @@ def test_the_simulation_is_one_that_would_run(tmp_path: Path, monkeypatch: pytes
     assert "would run 4 methods with 8 seeds, 10 rounds each" in done.stderr
 
 
+def label_of(file_name: str) -> str:
+    return "bright" if "bright" in file_name else "dark"
+
+
 def fill_in(path: Path) -> None:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        row["label"] = "bright" if "bright" in row["file_name"] else "dark"
+        row["label"] = label_of(row["file_name"])
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

@@ -63,12 +63,6 @@ class Votes:
         order = np.lexsort((people, rows))
         return cls(*(np.asarray(column, np.int64)[order] for column in (rows, people, codes)))
 
-    @classmethod
-    def of_matrix(cls, matrix: NDArray[Any]) -> Votes:
-        """Take (n, m) class codes by annotator, NaN where one did not answer."""
-        rows, people = np.nonzero(~np.isnan(matrix))
-        return cls.of(rows, people, matrix[rows, people])
-
     @functools.cached_property
     def counts(self) -> Codes:
         """(n,) how many votes each row has."""

@@ -167,6 +167,8 @@ def _pair(runs: Mapping[str, Runs], method: str, baseline: str | None) -> _Pair 
     rounds = np.intersect1d(ours.rounds, theirs.rounds)
     if not seeds:
         return f"no seed is complete in both {method} and {baseline}"
+    if not len(rounds):
+        return f"{method} and {baseline} have no round in common"
     pair = _Pair(baseline, seeds, rounds, *ours.part(seeds, rounds), *theirs.part(seeds, rounds))
     if len(rounds) == 1 and not pair.ends.any():  # trained alike on the same labels: no choice was made yet
         return "there is no round after the initial labels to compare"

@@ -16,13 +16,14 @@ from alcli.labelling import Rules
 from alcli.main import app
 from alcli.project import Project
 from alcli.quality import consensus, crossfit
-from alcli.quality.votes import Votes
 from alcli.request import Request
 from alcli.selection import SelectionReport, Settings
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from typer.testing import CliRunner
+
+from tests.quality.matrices import votes_of
 
 Build = Callable[..., Project]
 N, LABELLED, WRONG = 80, 40, (3, 17)
@@ -172,7 +173,7 @@ def test_what_annotators_answered_sets_the_weights(pool: Project, tmp_path: Path
     matrix = np.full((70, 4), np.nan)  # where the first labels come from counts as a fourth annotator
     matrix[:40, 3] = codes[:40]
     matrix[40:, :3] = [[says(row) for says in PEOPLE.values()] for row in range(40, 70)]
-    expected = consensus.opinions(Votes.of_matrix(matrix), judged)
+    expected = consensus.opinions(votes_of(matrix), judged)
     assert expected.annotators.min() < expected.annotators.max()
     assert expected.temperature != 1
     report = ask(pool, k="80")

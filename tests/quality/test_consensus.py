@@ -11,15 +11,17 @@ from alcli.quality import consensus
 from alcli.quality.consensus import Opinions
 from alcli.quality.votes import Votes
 
+from tests.quality.matrices import votes_of
+
 NAN = np.nan
 
 
 def crowdlab(votes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    return consensus.crowdlab(Votes.of_matrix(votes), probabilities)
+    return consensus.crowdlab(votes_of(votes), probabilities)
 
 
 def opinions(votes: np.ndarray, probabilities: np.ndarray) -> Opinions:
-    return consensus.opinions(Votes.of_matrix(votes), probabilities)
+    return consensus.opinions(votes_of(votes), probabilities)
 
 
 def crowd(n: int = 120, c: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -137,7 +139,7 @@ def test_a_tied_majority_is_settled_as_in_cleanlab(others: list[Any], first: flo
     votes = np.array([TIE, *others], np.float64)
     probabilities = np.full((len(votes), 2), 0.5)
     probabilities[0] = first, 1 - first
-    ready = Votes.of_matrix(votes)
+    ready = votes_of(votes)
     crowd = consensus._Crowd(ready, ready.answers(2), probabilities, temperature=1.0)
     assert crowd.majority()[0] == expected
     if others[-1] != [1, 1, NAN]:  # there it draws lots
@@ -146,7 +148,7 @@ def test_a_tied_majority_is_settled_as_in_cleanlab(others: list[Any], first: flo
 
 def test_the_order_of_the_votes_does_not_matter() -> None:
     votes, probabilities = sparse(2)
-    ordered = Votes.of_matrix(votes)
+    ordered = votes_of(votes)
     drawn = np.random.default_rng(0).permutation(len(ordered.rows))
     mixed = Votes.of(ordered.rows[drawn], ordered.people[drawn], ordered.codes[drawn])
     for one, other in zip(

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from alcli import uncertainty
 from alcli.quality import temperature
-from alcli.quality.votes import Votes
 from scipy.optimize import minimize_scalar
+
+from tests.quality.matrices import votes_of
 
 NAN = np.nan
 
@@ -37,7 +38,7 @@ def test_it_is_the_point_of_the_grid_next_to_the_optimum(sharpness: float) -> No
     votes, probabilities = crowd(int(10 * sharpness), sharpness)
     votes = votes.astype(np.float64)
     votes[:200, 1:] = NAN  # most rows have one answer
-    found = temperature.fit(Votes.of_matrix(votes), probabilities)
+    found = temperature.fit(votes_of(votes), probabilities)
     best = minimize_scalar(
         lambda value: naive(votes, probabilities, value), bounds=(0.1, 8), method="bounded"
     ).x
@@ -52,7 +53,7 @@ def test_it_is_that_of_cleanlab_where_it_counts_votes_right(seed: int) -> None:
     """cleanlab 2.9 counts whole numbers by class, but not floats, which votes with gaps are."""
     find = pytest.importorskip("cleanlab.internal.multiannotator_utils").find_best_temp_scaler
     votes, probabilities = crowd(seed, 0.5 + seed / 2)
-    assert temperature.fit(Votes.of_matrix(votes), probabilities) == pytest.approx(find(votes, probabilities))
+    assert temperature.fit(votes_of(votes), probabilities) == pytest.approx(find(votes, probabilities))
 
 
 def test_the_loss_is_that_of_the_definition_with_gaps_in_the_votes() -> None:
@@ -61,26 +62,26 @@ def test_the_loss_is_that_of_the_definition_with_gaps_in_the_votes() -> None:
     votes[np.random.default_rng(0).random(votes.shape) < 0.5] = NAN
     votes[:, 0] = np.where(np.isnan(votes).all(axis=1), 1, votes[:, 0])
     values = np.array([0.5, 1.0, 3.0])
-    found = temperature.soft_cross_entropy(Votes.of_matrix(votes), probabilities, values)
+    found = temperature.soft_cross_entropy(votes_of(votes), probabilities, values)
     assert found == pytest.approx([naive(votes, probabilities, value) for value in values], rel=1e-9)
 
 
 def test_its_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     votes, probabilities = crowd(0, 1.5)
-    whole = temperature.fit(Votes.of_matrix(votes), probabilities)
+    whole = temperature.fit(votes_of(votes), probabilities)
     monkeypatch.setattr(uncertainty, "_BLOCK_VALUES", 28)
-    assert temperature.fit(Votes.of_matrix(votes), probabilities) == whole
+    assert temperature.fit(votes_of(votes), probabilities) == whole
 
 
 def test_a_model_that_says_nothing_has_temperature_1_and_one_that_is_always_right_the_least() -> None:
-    votes = Votes.of_matrix(np.array([[0, 0], [1, 1], [0, 1]]))
+    votes = votes_of(np.array([[0, 0], [1, 1], [0, 1]]))
     assert temperature.fit(votes, np.full((3, 2), 0.5)) == 1
-    right = Votes.of_matrix(np.array([[0, 0], [1, 1]]))
+    right = votes_of(np.array([[0, 0], [1, 1]]))
     assert temperature.fit(right, np.array([[0.6, 0.4], [0.4, 0.6]])) == 0.1
     assert temperature.fit(right, np.array([[0.4, 0.6], [0.6, 0.4]])) == 8  # always wrong
 
 
 def test_impossible_classes_cost_no_more_than_a_bound() -> None:
-    votes = Votes.of_matrix(np.array([[0, 1], [1, 1]]))
+    votes = votes_of(np.array([[0, 1], [1, 1]]))
     losses = temperature.soft_cross_entropy(votes, np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0.1, 1.0]))
     assert losses == pytest.approx([np.log(1e30) / 4] * 2)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from alcli.errors import UsageError
 from alcli.quality import consensus, crossfit
-from alcli.quality.votes import Votes
 from alcli.ranking import plan
 from alcli.strategies.activelab import label_again
 from sklearn.datasets import load_digits
+
+from tests.quality.matrices import votes_of
 
 
 def test_golden_values() -> None:
@@ -50,7 +51,7 @@ def test_the_scores_are_those_of_cleanlab(annotators: int) -> None:
     votes = np.where(rng.random((n, annotators)) < 0.8, truth[:, None], rng.integers(0, c, (n, annotators)))
     pool = rng.dirichlet(np.ones(c), 30)
     theirs, of_pool = multiannotator.get_active_learning_scores(votes, probabilities, pool)
-    found = consensus.opinions(Votes.of_matrix(votes), probabilities)
+    found = consensus.opinions(votes_of(votes), probabilities)
     assert (found.temperature == 1) == (annotators == 1)
     weights = {"model_weight": found.model, "annotator_weight": float(found.annotators.mean())}
     ours = label_again(found.quality, found.weights, classes=c, **weights)
@@ -67,7 +68,7 @@ def test_digits_with_wrong_labels_come_before_digits_that_are_clear() -> None:
     said = np.where(rng.random((n, 3)) < 0.8, truth[:n, None], rng.integers(0, 10, (n, 3))).astype(np.float64)
     said[rng.random((n, 3)) < 0.5] = np.nan
     said[np.isnan(said).all(axis=1), 0] = truth[:n][np.isnan(said).all(axis=1)]
-    votes = Votes.of_matrix(said)
+    votes = votes_of(said)
     labels = votes.answers(10).best()
     judged = crossfit.probabilities(digits[:n], labels, 10)
     found = consensus.opinions(votes, judged)

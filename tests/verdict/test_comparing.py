@@ -175,6 +175,8 @@ def test_why_there_is_no_comparison() -> None:
     assert "no round after the initial labels" in reason([*random, row("margin", 0, 0, 0.5)])
     other = [one | {"seed": 7} for one in rows({"margin": [[0.5, 0.6]]})]
     assert reason(random + other) == "no seed is complete in both margin and random"
+    later = [one | {"round": one["round"] + 2} for one in rows({"margin": [[0.5, 0.6]]})]
+    assert reason(random + later) == "margin and random have no round in common"
 
 
 def test_rows_in_another_order_give_the_same() -> None:
