@@ -125,7 +125,10 @@ def test_a_shared_setting_stands_outside_the_sections(pool: Path) -> None:
         ("[select]\nstratgy = 'random'\n", "stratgy"),
         ("[select]\nper_class = 'many'\n", "per_class"),
         ("sede = 1\n", "sede"),
-        ("[select\n", "not TOML"),
+        ("[select\n", "cannot be read as TOML"),
+        ("k = " + 5_000 * "[" + 5_000 * "]", "nested too deep"),
+        (".".join(5_000 * "k") + " = 1", "unknown section [k]"),
+        ("[import_labels]\nresolve = 'latest'\n", "unknown section [import_labels]"),
     ],
 )
 def test_a_wrong_configuration_is_said(pool: Path, text: str, said: str) -> None:

@@ -105,7 +105,7 @@ def as_command(function: Callable[..., None]) -> Callable[..., None]:
     def command(*, context: typer.Context, **given: Any) -> None:
         console.listen(quiet=given["quiet"], verbose=given["verbose"])
         project = Project.open(given["pool"], given["state"])
-        settings = _settings(project, verb, parameters)
+        settings = _settings(context, project, verb, parameters)
         values = {
             name: settings.get(name, value) if _is_default(context, name) else value
             for name, value in given.items()
@@ -151,43 +151,59 @@ def _config(project: Project) -> dict[str, Any]:
     """Return the content of `config.toml`; empty if there is none.
 
     Raises:
-        UsageError: The file is not TOML.
+        UsageError: The file is not TOML, or nested too deep.
     """
     try:
         return tomllib.loads(project.config.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{project.config} is not TOML: {error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        why = "nested too deep" if isinstance(error, RecursionError) else error
+        raise UsageError(f"{project.config} cannot be read as TOML: {why}") from error
 
 
-def _settings(project: Project, verb: str, parameters: list[inspect.Parameter]) -> dict[str, Any]:
+def _refuse_unknown(project: Project, config: dict[str, Any], commands: list[str]) -> None:
+    """Check the names outside the sections, and those of the sections; each command checks its own section.
+
+    Raises:
+        UsageError: A setting is not one that all commands share, or a section is not named as a command is.
+    """
+    settable = sorted(_COMMON - {name.strip("_") for name in _NEVER_SET})
+    sections = [name for name, value in config.items() if isinstance(value, dict)]
+    if unknown := sorted(config.keys() - {*sections, *settable}):
+        raise UsageError(
+            f"{project.config}: unknown setting {', '.join(unknown)}",
+            hint=f"outside a [command] section only {', '.join(settable)} may stand",
+        )
+    if unknown := sorted({*sections} - {*commands}):
+        raise UsageError(
+            f"{project.config}: unknown section [{'], ['.join(unknown)}]",
+            hint=f"a section is named as a command is: {', '.join(commands)}",
+        )
+
+
+def _settings(
+    context: typer.Context, project: Project, verb: str, parameters: list[inspect.Parameter]
+) -> dict[str, Any]:
     """Read what `config.toml` says for this command.
 
     Raises:
-        UsageError: The file is not TOML, a key is unknown, or a value has the wrong type.
+        UsageError: The file is not TOML, a section or a key is unknown, or a value has the wrong type.
     """
     config = _config(project)
     if not config:  # as `init` leaves it: pydantic need not be imported
         return {}
     import pydantic
 
+    _refuse_unknown(project, config, sorted(getattr(context.find_root().command, "commands", ())))
+    known = {p.name.strip("_"): p for p in parameters if p.name not in _NEVER_SET and not _is_argument(p)}
+    fields = {name: (typing.get_args(p.annotation)[0], p.default) for name, p in known.items()}
+    shape: Any = pydantic.create_model(
+        "Settings", __config__={"extra": "forbid", "coerce_numbers_to_str": True}, **fields
+    )  # type: ignore[call-overload]
+    general = {name: value for name, value in config.items() if name in known and name in _COMMON}
+    said = {**general, **config.get(verb, {})}
     try:
-        general = {name: value for name, value in config.items() if not isinstance(value, dict)}
-        known = {p.name.strip("_"): p for p in parameters if p.name not in _NEVER_SET and not _is_argument(p)}
-        settable = sorted(_COMMON - {name.strip("_") for name in _NEVER_SET})
-        unknown = [name for name in general if name not in settable]
-        if unknown:
-            raise UsageError(
-                f"{project.config}: unknown setting {', '.join(unknown)}",
-                hint=f"outside a [command] section only {', '.join(settable)} may stand",
-            )
-        fields = {name: (typing.get_args(p.annotation)[0], p.default) for name, p in known.items()}
-        shape: Any = pydantic.create_model(
-            "Settings", __config__={"extra": "forbid", "coerce_numbers_to_str": True}, **fields
-        )  # type: ignore[call-overload]
-        section = config.get(verb, {})
-        said = {**{name: value for name, value in general.items() if name in known}, **section}
         checked = shape(**said)
     except pydantic.ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
