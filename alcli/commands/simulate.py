@@ -50,6 +50,7 @@ def simulate(
     embedding: Annotated[
         str | None, typer.Option(help="joint: one network for all; a triplet one where needed otherwise.")
     ] = None,
+    embedding_epochs: Annotated[int | None, typer.Option(min=1, help="As for train.")] = None,
     mc_samples: Annotated[int, typer.Option(metavar="M", help="Dropout passes, where needed.")] = 10,
     test_fraction: Annotated[
         float | None, typer.Option(metavar="SHARE", help="Measure on it, where there is no test split.")
@@ -113,6 +114,7 @@ def simulate(
         dropout=dropout,
         augment=augment,
         warm_start=warm_start,
+        embedding_epochs=embedding_epochs,
     )
     experiment = simulation.Experiment(
         initial=initial,

@@ -45,6 +45,9 @@ def train(
     ] = False,
     embedding: Annotated[str, typer.Option(help="triplet, none or joint.")] = "triplet",
     embedding_dim: Annotated[int, typer.Option(min=1, help="Size of triplet embeddings.")] = 128,
+    embedding_epochs: Annotated[
+        int | None, typer.Option(min=1, help="Of the triplet network, if not --epochs.")
+    ] = None,
     dropout: Annotated[
         float | None, typer.Option(help="Before the classifier; 0.5 for lenet, else 0.")
     ] = None,
@@ -117,6 +120,7 @@ def train(
         warm_start=warm_start,
         embedding=embedding,
         embedding_dim=embedding_dim,
+        embedding_epochs=embedding_epochs,
         dropout=dropout,
         precision=precision,
         use_pseudo_labels=use_pseudo_labels,

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from alcli import files, randomness, ranking
 from alcli.errors import InputRejected, StepMissing, UsageError
 from alcli.manifest import Manifest
-from alcli.networks import EMBEDDINGS
 from alcli.project import Project
 from alcli.schema import GIVEN, GUESSED
 from alcli.simulation.noise import Noise
 from alcli.training import Options
+from alcli.training.options import check_embedding
 
 _TEST_SEED = 0  # every seed is measured on the same images
 # Of people and models at work, which a simulation begins without; labels stay, they are the truth.
@@ -71,10 +71,7 @@ class Experiment:
                 raise UsageError(f"--{name.replace('_', '-')} {value}: at least {bound} is needed")
         if self.test_fraction is not None and not 0 < self.test_fraction < 1:
             raise UsageError(f"--test-fraction {self.test_fraction} is not a share above 0, below 1")
-        if self.embedding not in (None, *EMBEDDINGS):
-            raise UsageError(
-                f"unknown --embedding '{self.embedding}'", hint=f"one of: {', '.join(EMBEDDINGS)}"
-            )
+        check_embedding(self.embedding or "triplet", self.training.embedding_epochs)
 
     def trained(self, **fields: Any) -> Self:
         """Return the experiment with some fields of its training options replaced."""

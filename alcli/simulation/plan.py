@@ -90,10 +90,9 @@ class Plan:
     def _blueprint(self, project: Project, method: Method) -> Blueprint:
         """Return the networks of a method with training parts, which are checked by this."""
         fields = {**method.training, "use_pseudo_labels": method.guesses}
-        fields["embedding"] = needs.given_embedding(self.experiment.trained(**fields)) or "none"
-        _, blueprint, transform = training.settle(
-            self.experiment.trained(**fields).training, project, self.ground
-        )
+        own = self.experiment.trained(**fields)
+        options = own.training.with_embedding(needs.given_embedding(own) or "none")
+        _, blueprint, transform = training.settle(options, project, self.ground)
         if transform != self.transform:
             raise UsageError("it looks at images in another form than random does")
         return blueprint

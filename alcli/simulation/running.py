@@ -202,8 +202,7 @@ class _Runner:
     def _train(self) -> ModelRecord:
         method, needs = self.lane.method, self.lane.needs
         options = dataclasses.replace(
-            self.lane.experiment.training,
-            embedding=needs.embedding,
+            self.lane.experiment.training.with_embedding(needs.embedding),
             use_pseudo_labels=bool(method and method.guesses),
             seed=self.lane.seed,
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from alcli import networks
 from alcli.errors import UsageError
@@ -33,6 +35,7 @@ class Options:
         warm_start: Begin with the weights of the newest model that learned from other labels.
         embedding: `triplet`, `none` or `joint`.
         embedding_dim: Size of triplet embeddings.
+        embedding_epochs: Of the embedding's own network, where it has one; None takes `epochs`.
         dropout: Rate before the classifier.
         precision: `auto`, `fp32` or `bf16`.
         use_pseudo_labels: Train on pseudo-labels too.
@@ -64,6 +67,7 @@ class Options:
     warm_start: bool = False
     embedding: str = "triplet"
     embedding_dim: int = 128
+    embedding_epochs: int | None = None
     dropout: float | None = None
     precision: str = "auto"
     use_pseudo_labels: bool = False
@@ -80,6 +84,11 @@ class Options:
     refine_pseudo: str | None = None
     seed: int = 0
 
+    def with_embedding(self, embedding: str) -> Self:
+        """Return the same with another embedding; what is asked of a network of its own is dropped with that."""
+        epochs = self.embedding_epochs if embedding == "triplet" else None
+        return dataclasses.replace(self, embedding=embedding, embedding_epochs=epochs)
+
 
 def check(options: Options) -> None:
     """Check what can be checked before anything is read.
@@ -87,13 +96,11 @@ def check(options: Options) -> None:
     Raises:
         UsageError: A value is unknown or out of range.
     """
-    known = {"embedding": networks.EMBEDDINGS, "class_weights": CLASS_WEIGHTS}
-    for name, values in known.items():
-        if getattr(options, name) not in values:
-            flag = name.replace("_", "-")
-            raise UsageError(
-                f"unknown --{flag} '{getattr(options, name)}'", hint=f"one of: {', '.join(values)}"
-            )
+    check_embedding(options.embedding, options.embedding_epochs)
+    if options.class_weights not in CLASS_WEIGHTS:
+        raise UsageError(
+            f"unknown --class-weights '{options.class_weights}'", hint=f"one of: {', '.join(CLASS_WEIGHTS)}"
+        )
     if options.channels not in (None, 1, 3):
         raise UsageError(f"--channels {options.channels}: 1 (grey) or 3 (colour)")
     if options.weights is not None and options.pretrained:
@@ -106,6 +113,23 @@ def check(options: Options) -> None:
         raise UsageError("--augment cannot go with --freeze-backbone: features are computed once per image")
     augmentation(options.augment)
     _check_noise(options)
+
+
+def check_embedding(embedding: str, epochs: int | None) -> None:
+    """Check which embedding is wanted, and that it has a network of its own if epochs are asked for it.
+
+    Raises:
+        UsageError: It is unknown, or has none.
+    """
+    if embedding not in networks.EMBEDDINGS:
+        raise UsageError(
+            f"unknown --embedding '{embedding}'", hint=f"one of: {', '.join(networks.EMBEDDINGS)}"
+        )
+    if epochs is not None and embedding != "triplet":
+        raise UsageError(
+            f"--embedding-epochs is for a network of its own, which --embedding {embedding} does not train",
+            hint="--embedding triplet",
+        )
 
 
 def given_noise_rate(options: Options) -> float | None:
@@ -171,6 +195,7 @@ def _check_company(options: Options) -> None:
         "--label-smoothing": options.label_smoothing > 0,
         "--class-weights": options.class_weights != "none",
         "--embedding joint": options.embedding == "joint",
+        "--embedding-epochs": options.embedding_epochs is not None,
     }
     foreign = {"ccl": list(asked), "vaal": ["--loss"]}.get(options.objective, [])
     for flag in foreign:

@@ -61,6 +61,12 @@ def test_json_is_the_only_thing_on_stdout(pool: str) -> None:
         (["--device", "cuda:4096"], 2, "device cuda:4096 is not there"),
         (["--weights", "nowhere.pth"], 5, "no file of weights at nowhere.pth"),
         (["--embedding", "pairs"], 2, "unknown --embedding 'pairs'"),
+        (["--embedding", "none", "--embedding-epochs", "3"], 2, "which --embedding none does not train"),
+        (
+            ["--objective", "ccl", "--embedding-epochs", "3"],
+            2,
+            "--embedding-epochs cannot go with --objective ccl",
+        ),
         (["--augment", "flip"], 2, "unknown --augment 'flip'"),
         (["--epochs", "0"], 2, "--epochs"),
         (["--loss", "bootstrap-heart"], 2, "unknown --loss 'bootstrap-heart'; did you mean bootstrap-hard"),

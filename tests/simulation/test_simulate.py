@@ -20,6 +20,9 @@ from alcli.project import Project
 from alcli.simulation import Method
 from alcli.simulation import simulate as run
 from alcli.simulation.experiment import Experiment, begin, ground
+from alcli.training import loop
+from alcli.training.checkpoints import Fitting
+from alcli.training.loop import Regime, Task
 from typer.testing import CliRunner, Result
 
 from tests.conftest import Listener, draw
@@ -375,6 +378,7 @@ def test_the_pool_itself_is_left_alone(labelled_pool: Path, tmp_path: Path, snap
         (["--test-fraction", "0.2"], 2, "the pool has one of 18 images"),
         (["--test-fraction", "1.5"], 2, "--test-fraction 1.5 is not a share"),
         (["--embedding", "nonsense"], 2, "unknown --embedding 'nonsense'"),
+        (["--embedding", "joint", "--embedding-epochs", "3"], 2, "which --embedding joint does not train"),
         (["--initial", "1"], 5, "hint: --initial-per-class 1"),
         (["-m", "margin", "-m", "random+co-teaching"], 2, "random+co-teaching:noise_rate=0.3"),
         (
@@ -527,6 +531,25 @@ def test_warm_start_and_joint_embedding(labelled_pool: Path, tmp_path: Path) -> 
     for method in ("random", "triplet-margin:order=uncertain"):
         first, second = of(rows(path), method, "accuracy")
         assert first == second
+
+
+def test_the_triplet_network_may_have_epochs_of_its_own(
+    labelled_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: set[tuple[str, int]] = set()
+
+    def fit(task: Task, regime: Regime, *rest: object) -> Fitting:
+        trained.add((task.name, regime.epochs))
+        return loop.fit(task, regime, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("alcli.training.run.fit", fit)
+    methods = ("-m", "triplet-margin:order=uncertain", "-m", "random+ccl:pretrain-epochs=1")
+    how = ("--embedding-epochs", 3, "--image-size", 28)  # what ccl needs at least
+    done = simulate(*ONE, *methods, *how, "-o", tmp_path / "t.parquet", labelled_pool)
+    assert done.exit_code == 0, done.output
+    assert {epochs for name, epochs in trained if name == "embedder"} == {3}
+    assert {epochs for name, epochs in trained if name == "classifier"} == {1}
+    assert "ccl" in {name for name, _ in trained}
 
 
 def test_several_at_once_give_the_same_table(labelled_pool: Path, tmp_path: Path) -> None:

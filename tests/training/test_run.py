@@ -20,9 +20,11 @@ from alcli import files, inference, ledger, models, networks, training
 from alcli import manifest as manifests
 from alcli.errors import InputRejected, LockHeld, StepMissing, UsageError
 from alcli.images.transform import Transform
+from alcli.networks import Blueprint
 from alcli.project import Project
 from alcli.signals import SignalStore
 from alcli.training import Options, checkpoints, folders, inputs, loop, tasks
+from alcli.training.recipe import Recipe
 
 from tests.conftest import Listener
 from tests.training.conftest import MakePool
@@ -159,6 +161,25 @@ class TestDefaults:
     def test_small_sets_are_trained_for_more_epochs(self, make_pool: MakePool) -> None:
         project = make_pool(train={"bright": 2, "dark": 2})
         assert train(project, Options(embedding="none")).metrics["epochs"] == 200
+
+    @pytest.mark.parametrize(
+        ("architecture", "network", "steps", "epochs"),
+        [
+            ("lenet", "classifier", 100, 30),
+            ("lenet", "classifier", 20, 75),
+            ("lenet", "embedder", 100, 60),
+            ("lenet", "embedder", 6, 100),
+            ("lenet", "embedder", 1, 200),
+            ("resnet18", "embedder", 100, 30),
+        ],
+    )
+    def test_epochs_of_each_network(self, architecture: str, network: str, steps: int, epochs: int) -> None:
+        blueprint = Blueprint(architecture, classes=2, channels=1, image_size=32)
+        assert Recipe(Options(), blueprint, Transform(32, 1), "fp32", "").epochs(network, steps) == epochs
+
+    def test_the_embedding_may_have_epochs_of_its_own(self, make_pool: MakePool) -> None:
+        metrics = train(make_pool(), dataclasses.replace(QUICK, embedding_epochs=6)).metrics
+        assert (metrics["epochs"], metrics["embedder_epochs"]) == (4, 6)
 
 
 class TestRepeating:
