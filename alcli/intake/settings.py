@@ -10,7 +10,7 @@ TEMPLATE = """\
 # device = "auto"     # auto, cpu, cuda, cuda:1 or mps
 # workers = 4         # decoding processes
 
-# A section holds the options of one command, spelled with _ for -.
+# A section is named as a command is, and holds its options, spelled with _ for -.
 # [train]
 # model = "resnet18"
 # epochs = 30
