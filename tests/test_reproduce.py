@@ -73,6 +73,16 @@ def test_a_table_is_printed_from_the_file_alone(
     assert "right, in %" not in printed
 
 
+def test_columns_that_say_nothing_are_left_out(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    means = {"random": 0.5, "random+bootstrap-soft": 0.6}
+    runs = [line for method, mean in means.items() for seed in (0, 1) for line in lines(method, seed, mean)]
+    (tmp_path / "reed_mnist.csv").write_text("\n".join([HEADINGS, *runs, ""]), encoding="utf-8")
+    script.main(importlib.import_module("reed_mnist").MEASUREMENT, ["--table", "--into", str(tmp_path)])
+    assert "| method | 100 labels | to random | p | real? |\n| --- | ---: |" in capsys.readouterr().out
+
+
 def test_the_precision_of_pseudo_labels_is_told_by_round(
     script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

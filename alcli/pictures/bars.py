@@ -52,13 +52,9 @@ def label_bars(bars: Iterable[tuple[str, float | None, float | None, float]]) ->
             colour = canvas.GREY if bar.needed is None else canvas.INK
             axes.text(1.015 * right, at, _words(bar), va="center", color=colour)
         axes.axvline(longest, color=canvas.GREY, linestyle=(0, (4, 2)), linewidth=1, zorder=1.5)
-        axes.set_yticks(range(len(shown)), [canvas.plain(bar.method) for bar in shown])
-        axes.set_ylim(len(shown) - 0.4, -0.6)
+        canvas.rows(axes, [bar.method for bar in shown])
         axes.set_xlim(0, right)
         canvas.counted(axes, "x")
-        axes.grid(visible=False, axis="y")
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
         axes.set_xlabel("labels")
         axes.set_title("Labels needed to be as accurate as random with its whole budget")
     return figure

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -98,11 +99,16 @@ def drawing(height: float) -> Iterator[Figure]:
 
 
 def looks(methods: Sequence[str]) -> dict[str, Look]:
-    """Return how each method is drawn; `random` is dark grey, dashed and beneath the others."""
+    """Return how each method is drawn; `random` is dark grey, dashed and beneath the others.
+
+    So is `random` with pseudo-labels or another part, dotted; several of those are what is compared, and are
+    told apart by colour.
+    """
     found: dict[str, Look] = {}
     number = 0
+    several = sum(is_random(method) for method in set(methods) - {"random"}) > 1
     for method in methods:
-        if is_random(method):
+        if method == "random" or (is_random(method) and not several):
             found[method] = Look("#4d5358", "", (0, (4, 2)) if method == "random" else (0, (1, 1.5)), 1.8, 2)
             continue
         dash = _DASHES[number // _SOLID % len(_DASHES)]
@@ -113,7 +119,7 @@ def looks(methods: Sequence[str]) -> dict[str, Look]:
 
 
 def is_random(method: str) -> bool:
-    """Tell whether a method is the baseline: `random`, or `random` with pseudo-labels."""
+    """Tell whether a method is the baseline: `random`, or `random` with pseudo-labels or another part."""
     return method == "random" or method.startswith("random+")
 
 
@@ -137,6 +143,21 @@ def counted(axes: Axes, *which: str) -> None:
         axis = axes.xaxis if name == "x" else axes.yaxis
         axis.set_major_locator(MaxNLocator(nbins="auto", steps=[1, 2, 5, 10], integer=True))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def shares(*axes: Axis) -> None:
+    """Let axes carry shares in [0, 1] as percent."""
+    for axis in axes:
+        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %"))
+
+
+def rows(axes: Axes, methods: Sequence[str]) -> None:
+    """Let the axes hold a row for each method, the first on top."""
+    axes.set_yticks(range(len(methods)), [plain(method) for method in methods])
+    axes.set_ylim(len(methods) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
 
 
 def beside(axes: Axes, handles: Sequence[Artist], words: Sequence[str], **options: Any) -> Legend:

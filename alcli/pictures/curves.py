@@ -8,16 +8,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
 
 from alcli.errors import UsageError
 from alcli.pictures import averages, canvas
 from alcli.pictures.averages import Columns, Line
 from alcli.pictures.canvas import Look
+from alcli.pictures.dots import dots
 from alcli.verdict import REFERENCE
 
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 
+_PRECISION = "precision of pseudo-labels"
 _MANY = 6  # from here on lines and bands are lighter, not to drown each other, and the picture higher
 
 
@@ -26,7 +27,8 @@ def learning_curves(columns: Columns, *, metric: str = "accuracy") -> Figure:
 
     Methods whose number of labels never changes, because they add pseudo-labels only, are drawn against
     rounds, in a panel of their own if there are others. `random` is dashed and dark grey, beneath the rest;
-    the reference `all labels` is a horizontal line. The legend is sorted by final value.
+    the reference `all labels` is a horizontal line. The legend is sorted by final value. Where there is one
+    round only, methods are dots, one beneath the other.
 
     Args:
         columns: Sequences of one length: `method`, `seed`, `round`, `labels`, `error` (None, or the seed is
@@ -44,15 +46,18 @@ def learning_curves(columns: Columns, *, metric: str = "accuracy") -> Figure:
     curves = [line for line in lines if line.method != REFERENCE]
     spending = [line for line in curves if line.spends]
     waiting = [line for line in curves if not line.spends]
+    looks = canvas.looks([line.method for line in curves])
+    if curves and _measured_once(curves):
+        words = {line.method: _value(line) for line in lines}
+        return dots(lines, looks, _title(METRICS[metric], _spent(curves), lines), words)
     panels = [("labels", spending)] if spending or not waiting else []
     panels += [("rounds", waiting)] if waiting else []
     heights = [4.7 if len(shown) < _MANY else 5.8 for _, shown in panels]  # inches
-    looks = canvas.looks([line.method for line in curves])
     with canvas.drawing(sum(heights)) as figure:
         grid = figure.subplots(len(panels), squeeze=False, height_ratios=heights)[:, 0]
         for axes, (against, shown) in zip(grid, panels, strict=True):
             _draw_panel(axes, shown, references, looks, against)
-            axes.set_title(_title(METRICS[metric], against, [*shown, *references]))
+            axes.set_title(_title(METRICS[metric], f"against {against}", [*shown, *references]))
     return figure
 
 
@@ -69,11 +74,16 @@ def pseudo_precision(columns: Columns) -> Figure:
     lines = averages.lines(columns, "pseudo_precision")
     counts = {line.method: line for line in averages.lines(columns, "pseudo_labels")}
     looks = canvas.looks([line.method for line in lines])
+    if _measured_once(lines):
+        number = lines[0].rounds[0]
+        made = {method: line.mean[line.rounds == number].item() for method, line in counts.items()}
+        words = {line.method: f"{_value(line)} of {made[line.method]:,.0f}" for line in lines}
+        return dots(lines, looks, _title(_PRECISION, f"in round {number:.0f}", lines), words)
     with canvas.drawing(5.6) as figure:
         above, below = figure.subplots(2, sharex=True, height_ratios=(3, 1.1))
         _draw_panel(above, lines, [], looks, "rounds")
         above.set_xlabel("")
-        above.set_title(_title("precision of pseudo-labels", "rounds", lines))
+        above.set_title(_title(_PRECISION, "against rounds", lines))
         _draw_counts(below, [counts[line.method] for line in lines if line.method in counts], looks)
     return figure
 
@@ -89,7 +99,7 @@ def _draw_panel(
     words = [_final(everything[at]) for at in order]
     canvas.beside(axes, [handles[at] for at in order], words, handlelength=3.2)
     axes.set_xlabel("labels" if against == "labels" else "round")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %"))
+    canvas.shares(axes.yaxis)
     canvas.counted(axes, "x")
     axes.margins(x=0.02)
     low, high = axes.get_ylim()  # a wide interval knows no bounds, a share does
@@ -140,15 +150,28 @@ def _draw_reference(axes: Axes, line: Line) -> Line2D:
     return axes.axhline(mean, color=canvas.GREY, linewidth=1.1, label=line.method, zorder=1.5)
 
 
+def _measured_once(lines: Sequence[Line]) -> bool:
+    """Tell whether there is one round and no other: lines of one point each would hide each other."""
+    return len({number for line in lines for number in line.rounds}) == 1
+
+
+def _spent(lines: Sequence[Line]) -> str:
+    labels = {line.labels[-1] for line in lines}
+    return f"with {labels.pop():,.0f} labels" if len(labels) == 1 else f"in round {lines[0].rounds[0]:.0f}"
+
+
 def _final(line: Line) -> str:
     """Name a line and the value that it ends with."""
+    return f"{canvas.plain(line.method)}  {_value(line)}"
+
+
+def _value(line: Line) -> str:
     mean, half = 100 * line.mean[-1], 100 * line.half_width[-1]
-    interval = f" ± {half:.1f}" if np.isfinite(half) else ""
-    return f"{canvas.plain(line.method)}  {mean:.1f}{interval} %"
+    return f"{mean:.1f} ± {half:.1f} %" if np.isfinite(half) else f"{mean:.1f} %"
 
 
-def _title(what: str, against: str, lines: Sequence[Line]) -> str:
-    about = f"{what[0].upper()}{what[1:]} against {against}"
+def _title(what: str, where: str, lines: Sequence[Line]) -> str:
+    about = f"{what[0].upper()}{what[1:]} {where}"
     if max(int(line.seeds.max()) for line in lines) == 1:
         return f"{about}: one seed, so no interval"
     return f"{about}: means of {averages.seeds(lines)}, 95 % t intervals"

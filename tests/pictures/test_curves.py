@@ -119,11 +119,43 @@ def test_one_seed_has_no_band(simulated: Make) -> None:
     assert legend(axes) == ["margin  90.0 %", "random  80.0 %"]
 
 
-def test_one_round_shows_its_interval(simulated: Make) -> None:
-    (axes,) = learning_curves(simulated({"margin": [[0.8], [0.9]]})).axes
+def test_a_line_that_ends_at_once_shows_its_interval(simulated: Make) -> None:
+    (axes,) = learning_curves(simulated({"margin": [[0.8], [0.9]], "random": RANDOM})).axes
     (stroke,) = [drawn for drawn in axes.collections if not isinstance(drawn, PolyCollection)]
     low, high = stats.t.interval(0.95, 1, loc=0.85, scale=stats.sem([0.8, 0.9]))
     assert stroke.get_segments()[0][:, 1] == pytest.approx([low, high])
+
+
+def test_one_round_is_a_dot_for_each_method_the_best_on_top(simulated: Make) -> None:
+    seeds = {"random": [[0.7], [0.8]], "random+ceal": [[0.6], [0.6]], "random+mixup": [[0.8], [0.9]]}
+    (axes,) = learning_curves(simulated(seeds)).axes
+    assert axes.get_title(loc="left") == "Accuracy with 100 labels: means of 2 seeds, 95 % t intervals"
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["random+mixup", "random", "random+ceal"]
+    dots = {container.get_label(): container for container in axes.containers}
+    point, _, (interval,) = dots["random+mixup"].lines
+    assert (point.get_xdata(), point.get_ydata()) == (pytest.approx([0.85]), [0])
+    low, high = stats.t.interval(0.95, 1, loc=0.85, scale=stats.sem([0.8, 0.9]))
+    assert interval.get_segments()[0][:, 0] == pytest.approx([low, high])
+    assert [text.get_text() for text in axes.texts] == ["85.0 ± 63.5 %", "75.0 ± 63.5 %", "60.0 ± 0.0 %"]
+    assert len({container.lines[0].get_color() for container in axes.containers}) == 3
+    assert axes.get_xlim()[0] >= 0
+    assert 1 <= axes.get_xlim()[1] < 1.1
+    (baseline,) = [drawn for drawn in axes.lines if drawn.is_dashed()]
+    assert list(baseline.get_xdata()) == pytest.approx([0.75, 0.75])
+
+
+def test_one_round_of_one_seed_has_no_interval(simulated: Make) -> None:
+    (axes,) = learning_curves(simulated({"margin": [[0.8]], "all labels": [[0.9]]})).axes
+    assert [text.get_text() for text in axes.texts] == ["90.0 %", "80.0 %"]
+    assert all(not container.has_xerr for container in axes.containers)
+
+
+def test_pseudo_labels_of_one_round_are_dots_with_their_number(simulated: Make) -> None:
+    columns = simulated({"margin+pseudo": [row[:2] for row in MARGIN], "random": RANDOM})
+    (axes,) = pseudo_precision(columns).axes
+    assert axes.get_title(loc="left").startswith("Precision of pseudo-labels in round 1: means of 3 seeds")
+    half = stats.t.ppf(0.975, 2) * 100 * stats.sem([0.89, 0.888, 0.886])
+    assert [text.get_text() for text in axes.texts] == [f"88.8 ± {half:.1f} % of 50"]
 
 
 def test_a_failed_seed_is_left_out_whole(simulated: Make) -> None:

@@ -235,5 +235,8 @@ def _precision(columns: Columns) -> tuple[list[str], list[list[str]]]:
 
 
 def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table; columns that tell nothing of any method, as the area of one round, are left out."""
+    told = [at for at, cells in enumerate(zip(*rows, strict=True)) if set(cells) != {"–"}]
+    headings, rows = [headings[at] for at in told], [[row[at] for at in told] for row in rows]
     lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *([f"`{row[0]}`", *row[1:]] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
