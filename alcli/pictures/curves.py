@@ -73,7 +73,9 @@ def pseudo_precision(columns: Columns) -> Figure:
     """
     lines = averages.lines(columns, "pseudo_precision")
     counts = {line.method: line for line in averages.lines(columns, "pseudo_labels")}
-    looks = canvas.looks([line.method for line in lines])
+    looks = canvas.looks(
+        [method for method in counts if method != REFERENCE]
+    )  # as `learning_curves` has them
     if _measured_once(lines):
         number = lines[0].rounds[0]
         made = {method: line.mean[line.rounds == number].item() for method, line in counts.items()}

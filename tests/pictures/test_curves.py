@@ -225,6 +225,13 @@ def test_different_numbers_of_pseudo_labels_have_a_line_each(simulated: Make) ->
     assert [list(drawn.get_ydata()) for drawn in below.lines] == [[0, 100, 200], [0, 50, 100]]
 
 
+def test_a_method_looks_the_same_in_both_pictures(simulated: Make) -> None:
+    columns = simulated({"all labels": [[0.99]], "margin": MARGIN, "margin+pseudo": MARGIN, "random": RANDOM})
+    curve = line(learning_curves(columns).axes[1], "margin+pseudo")
+    precision = line(pseudo_precision(columns).axes[0], "margin+pseudo")
+    assert (curve.get_color(), curve.get_marker()) == (precision.get_color(), precision.get_marker())
+
+
 def test_methods_without_pseudo_labels_have_no_precision(simulated: Make) -> None:
     with pytest.raises(InputRejected, match="holds a pseudo precision"):
         pseudo_precision(simulated({"margin": MARGIN}))
