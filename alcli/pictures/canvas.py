@@ -145,10 +145,9 @@ def counted(axes: Axes, *which: str) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
-def shares(*axes: Axis) -> None:
-    """Let axes carry shares in [0, 1] as percent."""
-    for axis in axes:
-        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %"))
+def shares(axis: Axis) -> None:
+    """Let an axis carry shares in [0, 1] as percent."""
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %"))
 
 
 def rows(axes: Axes, methods: Sequence[str]) -> None:

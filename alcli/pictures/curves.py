@@ -73,13 +73,12 @@ def pseudo_precision(columns: Columns) -> Figure:
     """
     lines = averages.lines(columns, "pseudo_precision")
     counts = {line.method: line for line in averages.lines(columns, "pseudo_labels")}
-    looks = canvas.looks(
-        [method for method in counts if method != REFERENCE]
-    )  # as `learning_curves` has them
+    # All methods, so that each looks as in `learning_curves`.
+    looks = canvas.looks([method for method in counts if method != REFERENCE])
     if _measured_once(lines):
         number = lines[0].rounds[0]
-        made = {method: line.mean[line.rounds == number].item() for method, line in counts.items()}
-        words = {line.method: f"{_value(line)} of {made[line.method]:,.0f}" for line in lines}
+        made = {method: dict(zip(line.rounds, line.mean, strict=True)) for method, line in counts.items()}
+        words = {line.method: f"{_value(line)} of {made[line.method][number]:,.0f}" for line in lines}
         return dots(lines, looks, _title(_PRECISION, f"in round {number:.0f}", lines), words)
     with canvas.drawing(5.6) as figure:
         above, below = figure.subplots(2, sharex=True, height_ratios=(3, 1.1))

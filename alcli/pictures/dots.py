@@ -51,9 +51,9 @@ def _draw(axes: Axes, at: int, line: Line, colour: str) -> None:
 
 
 def _ends(lines: Sequence[Line]) -> tuple[float, float]:
-    """Return what the axis shows: all intervals and a little more, nothing outside [0, 1]."""
-    halves = [np.nan_to_num(line.half_width[-1]) for line in lines]
-    low = min(line.mean[-1] - half for line, half in zip(lines, halves, strict=True))
-    high = max(line.mean[-1] + half for line, half in zip(lines, halves, strict=True))
+    """Return what the axis shows: all intervals as far as they are in [0, 1], and a little more."""
+    means = np.array([line.mean[-1] for line in lines])
+    halves = np.nan_to_num([line.half_width[-1] for line in lines])
+    low, high = max(0.0, float((means - halves).min())), min(1.0, float((means + halves).max()))
     room = _ROOM * (high - low) or _ROOM
-    return max(0.0, float(low - room)), min(1.0 + _ROOM * room, float(high + room))
+    return max(0.0, low - room), high + room  # a dot at 100 % is seen whole
