@@ -57,13 +57,12 @@ def decoding_rate(paths: list[str], transform: Transform) -> float:
 
 def forward_rate(project: object, transform: Transform, batch: int, seconds: float = 4.0) -> float:
     import torch
-    from alcli import models, networks, scoring
+    from alcli import models, networks
+    from alcli.scoring.scorer import Scorer
 
     record = models.newest(project)  # type: ignore[arg-type]
     device = torch.device("cpu")
-    scorer = scoring._Scorer(
-        record, networks.load(record, device), device, {"mc_samples": 0, "top": 0, "seed": 0}
-    )
+    scorer = Scorer(record, networks.load(record, device), device, {"mc_samples": 0, "top": 0, "seed": 0})
     pixels = np.zeros((batch, transform.image_size, transform.image_size, transform.channels), np.uint8)
     scorer.of_pixels(pixels)
     began, done = time.perf_counter(), 0

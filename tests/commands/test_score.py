@@ -18,6 +18,7 @@ from alcli import manifest as manifests
 from alcli.main import app
 from alcli.manifest import Manifest
 from alcli.project import Project
+from alcli.scoring.scorer import Scorer
 from alcli.signals import SignalStore
 from PIL import Image
 from typer.testing import CliRunner, Result
@@ -197,7 +198,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     summary("--batch-size", 5, whole)
     project, calls = Project.open(pool), []
 
-    real = scoring._Scorer.of_pixels
+    real = Scorer.of_pixels
 
     def interrupted(self: Any, pixels: np.ndarray) -> Any:
         calls.append("batch")
@@ -205,10 +206,10 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
             raise KeyboardInterrupt
         return real(self, pixels)
 
-    monkeypatch.setattr(scoring._Scorer, "of_pixels", interrupted)
+    monkeypatch.setattr(Scorer, "of_pixels", interrupted)
     with pytest.raises(KeyboardInterrupt):
         scoring.score(project, models.newest(project), batch_size=5, workers=0)
-    monkeypatch.setattr(scoring._Scorer, "of_pixels", real)
+    monkeypatch.setattr(Scorer, "of_pixels", real)
     done = summary("--batch-size", 5, pool)
     assert 0 < done["scored"] < 32
     one, other = stored(pool)[0], stored(whole)[0]

@@ -6,41 +6,29 @@ holds them (`gather`) and picks a batch out of them (`Gathered.pick`).
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alcli import parameters, randomness, uncertainty
 from alcli.errors import UsageError
+from alcli.planning.gathered import Gathered
+from alcli.planning.scores import Floats, Scores, settled
 from alcli.strategies import _inputs, _stochastic
-from alcli.strategies._batch import Batch, Size, joined
+from alcli.strategies._batch import Size
 from alcli.strategies._strategy import Strategy, find
 
 Arrays = Mapping[str, NDArray[Any]]
 Keys = NDArray[np.uint64]
-Floats = NDArray[np.float64]
 Name = Callable[[int], str]
 
+__all__ = ["Gathered", "Plan", "Scores", "image_name", "plan"]
+
 logger = logging.getLogger("alcli")
-
-_DECIMALS = 10  # scores that differ by less differ by rounding only: they tie
-
-
-class Scores(NamedTuple):
-    """The scores of a pool.
-
-    Attributes:
-        values: (n,) finite, rounded to 10 decimals; higher for "label sooner".
-        ties: (n,) what orders equal values, higher first; None where only the key does.
-    """
-
-    values: Floats
-    ties: Floats | None = None
 
 
 def image_name(key: int) -> str:
@@ -137,12 +125,12 @@ class Plan:
                 values[positions[block]] = _inputs.call(self.function, known, **self.options)
                 if ties is not None and self.strategy.ties is not None:
                     ties[positions[block]] = _inputs.call(self.strategy.ties, known)
-        values = _settled(values)
+        values = settled(values)
         if self.stochastic:
             noise = randomness.gumbel(self._seed, "stochastic", keys)
             kind, beta = self.stochastic, self.beta
-            values = _settled(_stochastic.perturb(values, keys, noise, kind=kind, beta=beta))
-        scores = Scores(values, None if ties is None else _settled(ties))
+            values = settled(_stochastic.perturb(values, keys, noise, kind=kind, beta=beta))
+        scores = Scores(values, None if ties is None else settled(ties))
         self._warn_if_flat(scores)
         return scores
 
@@ -158,7 +146,7 @@ class Plan:
             raise UsageError(f"{self.strategy.name} ranks unlabelled images only")
         taken = inspect.signature(self.strategy.again).parameters
         options = {name: value for name, value in self.options.items() if name in taken}
-        return _settled(np.array(self.strategy.again(quality, weights, classes=classes, **options)))
+        return settled(np.array(self.strategy.again(quality, weights, classes=classes, **options)))
 
     def gather(self, keys: Keys, chunks: Iterable[tuple[NDArray[Any], Arrays]]) -> Gathered:
         """Read the inputs of a batch strategy, whole, in ascending order of keys.
@@ -185,12 +173,8 @@ class Plan:
                         whole[name] = np.empty((len(keys), *values.shape[1:]), values.dtype)
                     whole[name][place[positions[block]]] = values
         uncertainty.refuse(~given, "no signals were read", self._namer(keys))
-        return Gathered(self, order, {**self._known, **whole, "keys": keys[order]})
-
-    def pick(self, known: dict[str, Any], k: int) -> Batch:
-        """Run a batch strategy on inputs in ascending order of keys; 1 ≤ k ≤ n."""
-        batch: Batch = _inputs.call(self.function, {**known, "k": k}, **self.options)
-        return batch
+        inputs = {**self._known, **whole, "keys": keys[order]}
+        return Gathered(self.function, self.options, order, inputs)
 
     def predictions(self, keys: Keys, arrays: Arrays) -> NDArray[np.int32]:
         """Return the class codes that the strategy takes images for, out of their `prediction_signals`.
@@ -221,54 +205,6 @@ class Plan:
         if count > 1 and all(level is None or level.min() == level.max() for level in scores):
             told = "%s gives all %d images the same score: their order is that of their ids"
             logger.warning(told, self.strategy.name, count)
-
-
-class Gathered(NamedTuple):
-    """The inputs of a batch strategy.
-
-    Attributes:
-        plan: The strategy's.
-        order: (n,) positions of the call's rows in ascending order of keys, in which the inputs lie.
-        inputs: By name; arrays of n rows in that order, and what is known of the whole call.
-    """
-
-    plan: Plan
-    order: NDArray[np.int64]
-    inputs: dict[str, Any]
-
-    def pick(self, k: int, *, rows: NDArray[np.bool_] | None = None) -> Batch:
-        """Pick min(k, n) rows.
-
-        Args:
-            k: How many; 0 or less gives none.
-            rows: (n,) which of the call's rows may be picked; None for all.
-
-        Returns:
-            The batch; its rows are positions in the call's own order.
-        """
-        order, inputs = self.order, self.inputs
-        if rows is not None:
-            kept = np.flatnonzero(rows[order])
-            order = order[kept]
-            by_row = [*_inputs.parameters(self.plan.function)[0], "keys"]
-            inputs = inputs | {name: inputs[name][kept] for name in by_row}
-        k = min(k, len(order))
-        if k <= 0:
-            return Batch(np.empty(0, np.int64), np.empty(0))
-        batch = self.plan.pick(inputs, k)
-        return dataclasses.replace(batch.at(order), scores=_settled(batch.scores.copy()))
-
-    def pick_by_class(self, codes: NDArray[Any], quota: NDArray[Any]) -> Batch:
-        """Pick a number of rows of each class, each class by itself, and take turns.
-
-        Args:
-            codes: (n,) class codes of the call's rows.
-            quota: (c,) how many rows of each class to pick.
-        """
-        parts = [self.pick(int(count), rows=codes == code) for code, count in enumerate(quota) if count > 0]
-        turn = np.concatenate([np.arange(len(part.rows)) for part in parts] or [np.empty(0, np.int64)])
-        order = np.argsort(turn, kind="stable")
-        return joined(parts, order)
 
 
 def plan(
@@ -304,13 +240,6 @@ def plan(
     made.stochastic = None if stochastic is None else _stochastic.KIND.convert(stochastic)
     made.beta = _stochastic.BETA.convert(beta)
     return made
-
-
-def _settled(values: Floats) -> Floats:
-    """Round, in place, what differs by rounding only to the same number, and -0.0 to 0.0."""
-    np.round(values, _DECIMALS, out=values)
-    values += 0.0
-    return values
 
 
 def _of_labelled(name: str) -> bool:
