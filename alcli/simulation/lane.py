@@ -9,7 +9,7 @@ from pathlib import Path
 
 from alcli import files
 from alcli.errors import AlcliError
-from alcli.manifest import SPLITS, Manifest
+from alcli.manifest import Manifest
 from alcli.simulation.experiment import Experiment
 from alcli.simulation.methods import Method
 from alcli.simulation.results import Line
@@ -73,10 +73,13 @@ class Lane:
         """How many rounds it takes after the first labels."""
         return self.experiment.rounds if self.method else 0
 
-    def scored(self, number: int) -> tuple[str, ...]:
-        """Return the splits that are scored in a round: of the pool only if somebody chooses by it afterwards."""
+    def needed(self, number: int) -> Needs:
+        """Return what is needed of a round's model: if nobody chooses by it afterwards, its accuracy and no more."""
         chosen_by = not self.everything and (self.method is None or number < self.rounds)
-        return SPLITS if chosen_by and self.needs.pool else ("test",)
+        if chosen_by:
+            return self.needs
+        shared = self.needs.embedding == "joint"  # there the embedding shapes the classifier
+        return Needs("joint" if shared else "none", pool=False)
 
     def lines(self) -> list[Line]:
         """Return what has been measured so far; a failure is the last line."""

@@ -34,13 +34,13 @@ from alcli import (
 from alcli.choosing import Chooser
 from alcli.errors import PoolExhausted
 from alcli.images.album import Decoders
-from alcli.manifest import Manifest
+from alcli.manifest import SPLITS, Manifest
 from alcli.models import ModelRecord
 from alcli.project import Project
 from alcli.request import Request
 from alcli.signals import SignalStore
 from alcli.simulation.experiment import begin, given
-from alcli.simulation.lane import Lane
+from alcli.simulation.lane import Lane, Needs
 from alcli.simulation.results import Line
 
 logger = logging.getLogger("alcli")
@@ -171,14 +171,15 @@ class _Runner:
     def _measure(self, number: int, select_seconds: float | None) -> Line:
         """Train, score, and compare what the model says of the test images with the truth."""
         began = time.monotonic()
-        record = self._train()
+        needs = self.lane.needed(number)
+        record = self._train(needs)
         trained = time.monotonic()
-        settings = scoring.Settings(mc_samples=self.lane.needs.mc_samples, seed=self.lane.seed)
+        settings = scoring.Settings(mc_samples=needs.mc_samples, seed=self.lane.seed)
         scoring.score(
             self.project,
             record,
             settings=settings,
-            splits=self.lane.scored(number),
+            splits=SPLITS if needs.pool else ("test",),
             device=self.device,
             workers=self.decoders,
         )
@@ -199,8 +200,8 @@ class _Runner:
             "batch": files.digest(np.sort(manifest.keys[mine]).tobytes()),
         }
 
-    def _train(self) -> ModelRecord:
-        method, needs = self.lane.method, self.lane.needs
+    def _train(self, needs: Needs) -> ModelRecord:
+        method = self.lane.method
         options = dataclasses.replace(
             self.lane.experiment.training.with_embedding(needs.embedding),
             use_pseudo_labels=bool(method and method.guesses),
