@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -46,9 +48,8 @@ class Crew:
             return
         album = self.decoders.folder if isinstance(self.decoders, Album) else None
         workers = 1 if isinstance(self.decoders, Album) else self.decoders
-        how = (album, workers, self.device, os.getpid())
         try:
-            self._watch([self.pool.submit(_worked, lane, *how) for lane in lanes])
+            self._watch([self.pool.submit(_worked, lane, album, workers, self.device) for lane in lanes])
         except BrokenProcessPool:
             logger.warning("a process of the simulation was killed, for want of memory perhaps")
 
@@ -69,7 +70,9 @@ def assembled(jobs: int, *, decoders: Decoders, device: str, told: Callable[[], 
         return
     with (
         _few_threads(jobs),
-        ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool,
+        ProcessPoolExecutor(
+            jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+        ) as pool,
     ):
         try:
             yield Crew(decoders, device, told, pool)
@@ -80,14 +83,25 @@ def assembled(jobs: int, *, decoders: Decoders, device: str, told: Callable[[], 
             raise
 
 
-def _worked(lane: Lane, album: Path | None, workers: int | None, device: str, parent: int) -> None:
-    """Run a lane in a process of its own, as long as the one that asked for it lives."""
+def _worked(lane: Lane, album: Path | None, workers: int | None, device: str) -> None:
+    """Run a lane in a process of its own."""
+    run(lane, decoders=workers if album is None else Album(album), device=device, told=_nobody)
 
-    def check() -> None:
-        if os.getppid() != parent:
-            raise SystemExit
 
-    run(lane, decoders=workers if album is None else Album(album), device=device, told=check)
+def _nobody() -> None:
+    """Tell nobody: the parent looks at the lines by itself."""
+
+
+def _end_with_parent() -> None:
+    """End this process with its parent, even a killed one: a pool's processes would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def wait_for_end() -> None:
+        if parent is not None:
+            multiprocessing.connection.wait([parent.sentinel])
+            os._exit(1)  # whatever it is at: what is on the disk is enough to go on from
+
+    threading.Thread(target=wait_for_end, daemon=True).start()
 
 
 @contextlib.contextmanager

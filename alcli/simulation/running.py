@@ -45,7 +45,7 @@ from alcli.simulation.results import Line
 
 logger = logging.getLogger("alcli")
 
-_LOCK_TIMEOUT_S = 3600.0  # an orphan of a killed simulation notices at its next line
+_LOCK_TIMEOUT_S = 60.0  # processes of a killed simulation end with it, but not in the same instant
 
 
 def run(lane: Lane, *, decoders: Decoders, device: str, told: Callable[[], None]) -> None:

@@ -38,7 +38,7 @@ LAST = "loop, channels last"
 STAGES = ("train_seconds", "score_seconds", "select_seconds")
 PARTS = {
     "training": ("training/run.py", "train"),
-    "scoring": ("alcli/scoring.py", "score"),
+    "scoring": ("scoring/__init__.py", "score"),
     "selecting": ("selection/__init__.py", "select"),
     "taking labels": ("labelling/__init__.py", "import_labels"),
     "decoding": ("images/album.py", "fill"),

@@ -7,7 +7,8 @@ import torch
 from alcli.errors import UsageError
 from alcli.networks import check_architecture, default_dropout, default_transform
 from alcli.networks.backbones import build_backbone
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def parameters(architecture: str, channels: int, image_size: int) -> int:
@@ -20,6 +21,27 @@ def parameters(architecture: str, channels: int, image_size: int) -> int:
 def test_lenet_has_the_parameters_of_its_publication() -> None:
     assert parameters("lenet", 1, 28) == 225_034  # dsgissin's LeNet on MNIST
     assert default_dropout("lenet") == 0.5
+
+
+def test_lenet_is_the_published_network_to_the_bit() -> None:
+    """There the rectifier comes before the pooling; pixels of few values make many ties."""
+    network = build_backbone("lenet", channels=1, image_size=28)[0]
+    assert isinstance(network, nn.Sequential)
+    (first, second), hidden = [m for m in network if isinstance(m, nn.Conv2d)], network[-2]
+    images = torch.randint(0, 3, (16, 1, 28, 28), generator=torch.Generator().manual_seed(0)).float()
+
+    def published(x: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu(first(x)), 2)
+        x = F.max_pool2d(F.relu(second(x)), 2)
+        return F.relu(hidden(x.flatten(1)))
+
+    found = []
+    for forward in (network, published):
+        features = forward(images)
+        network.zero_grad()
+        (features * torch.arange(128)).sum().backward()
+        found.append([features, *(parameter.grad for parameter in network.parameters())])
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(*found, strict=True))
 
 
 def test_lenet5_has_the_parameters_of_its_publication() -> None:

@@ -6,8 +6,12 @@ import csv
 import json
 import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import filelock
 import pyarrow.parquet as pq
@@ -16,6 +20,7 @@ import torch
 from alcli import ledger, manifest, scoring, training
 from alcli.errors import InputRejected
 from alcli.main import app
+from alcli.models import ModelRecord
 from alcli.project import Project
 from alcli.simulation import Method
 from alcli.simulation import simulate as run
@@ -130,6 +135,38 @@ def test_only_what_somebody_chooses_by_is_scored(
     how = ["--rounds", 2, "--lr", "0.0051", "--reference", "-m", "margin", "-o", tmp_path / "t.parquet"]
     assert simulate(*ONE, *how, labelled_pool).exit_code == 0
     assert scored == {"first": [78], "random": [18, 18], "margin": [78, 18], "all": [18]}
+
+
+def test_after_the_last_round_only_accuracy_is_measured(
+    labelled_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No triplet network, no dropout passes; and what is measured is what it is where rounds follow."""
+    seen: list[tuple[str, str, int]] = []
+    score = scoring.score
+
+    def watched(project: Project, record: ModelRecord, **how: Any) -> scoring.ScoreReport:
+        lane = project.state.parent.name.split("-")[0]
+        seen.append((lane, record.about["embedding"], how["settings"].mc_samples))
+        return score(project, record, **how)
+
+    monkeypatch.setattr(scoring, "score", watched)
+    methods = ["-m", "triplet-margin:order=uncertain", "-m", "bald", "--mc-samples", 3, "--lr", "0.0071"]
+    tables = []
+    for number in (1, 2):
+        path = tmp_path / f"{number}.parquet"
+        done = simulate(*ONE, "--rounds", number, *methods, "-o", path, labelled_pool)
+        assert done.exit_code == 0, done.output
+        tables.append([row for row in rows(path) if row["round"] in (0, 1)])
+    assert seen[4:] == [
+        ("first", "triplet", 3),
+        ("random", "none", 0),
+        ("random", "none", 0),
+        ("triplet", "triplet", 0),
+        ("triplet", "none", 0),
+        ("bald", "none", 3),
+        ("bald", "none", 0),
+    ]
+    assert tables[0] == tables[1]
 
 
 def test_the_verdict_is_on_standard_output(table: tuple[Path, Result]) -> None:
@@ -550,6 +587,19 @@ def test_the_triplet_network_may_have_epochs_of_its_own(
     assert {epochs for name, epochs in trained if name == "embedder"} == {3}
     assert {epochs for name, epochs in trained if name == "classifier"} == {1}
     assert "ccl" in {name for name, _ in trained}
+
+
+def test_nothing_runs_on_after_a_kill(labelled_pool: Path, tmp_path: Path) -> None:
+    """The processes hold the standard output that they inherited: it ends with the last of them."""
+    arguments = [*ONE, "--epochs", 100_000, "--jobs", 2, "--seeds", 2, "--lr", "0.0061", labelled_pool]
+    call = [sys.executable, "-m", "alcli", "simulate", *map(str, arguments)]
+    begun = "*/lanes/first-labels-*/state/metadata.parquet"
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as simulation:
+        while len(list((labelled_pool / ".alcli" / "simulations").glob(begun))) < 2:
+            assert simulation.poll() is None
+            time.sleep(0.1)
+        simulation.kill()
+        assert simulation.communicate(timeout=20)[0] == b""
 
 
 def test_several_at_once_give_the_same_table(labelled_pool: Path, tmp_path: Path) -> None:
