@@ -30,7 +30,8 @@ class Request:
         per_class: At most so many ranked images of each predicted class.
         class_balance: Whether the batch evens out the classes, those of labelled images included.
         dedup: Whether at most one of a group of duplicates is selected.
-        dedup_threshold: Cosine of embeddings, in (0, 1], from which images count as duplicates.
+        dedup_threshold: Cosine of embeddings, in (0, 1], from which images count as duplicates; None is 0.97, where
+            that tells them from images of one kind.
         candidates: Narrow the pool to so many images first; None for all.
         audit: Share of the k images that is drawn at random, `0%` to `100%`.
         blind: Whether the model's guesses are left out.
@@ -52,7 +53,7 @@ class Request:
     per_class: int | None = None
     class_balance: bool = False
     dedup: bool = False
-    dedup_threshold: float = 0.97
+    dedup_threshold: float | None = None
     candidates: int | None = None
     audit: str = "0%"
     blind: bool = False
@@ -76,7 +77,7 @@ class Request:
             )
         if self.per_class is not None and self.per_class < 1:
             raise UsageError(f"--per-class {self.per_class} leaves nothing to select; it is at least 1")
-        if not 0 < self.dedup_threshold <= 1:
+        if self.dedup_threshold is not None and not 0 < self.dedup_threshold <= 1:
             raise UsageError(f"--dedup-threshold {self.dedup_threshold} is not a cosine above 0, up to 1")
         if self.candidates is not None and self.candidates < 1:
             raise UsageError(f"--candidates {self.candidates} leaves nothing to select; it is at least 1")

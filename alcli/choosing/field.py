@@ -99,7 +99,8 @@ def deduplicated(field: Field, source: Source, request: Request, fingerprint: Fi
     """Keep one eligible image of each group of duplicates: the one with the smallest id.
 
     Two images are duplicates if their files have the same SHA-256, or their embeddings a cosine of at least
-    `dedup_threshold`. A duplicate of an image whose label is known, or on its way for the audit, is not kept.
+    `dedup_threshold`, by default as `duplicates.groups` has it. A duplicate of an image whose label is known, or on
+    its way for the audit, is not kept.
     """
     keys = source.manifest.keys
     known = np.concatenate([source.teachers, field.rows[field.drawn]])

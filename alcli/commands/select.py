@@ -51,8 +51,12 @@ def select(
         bool, typer.Option("--dedup", help="One image of each group of duplicates, exact or near.")
     ] = False,
     dedup_threshold: Annotated[
-        float, typer.Option(metavar="COSINE", help="From which embeddings count as duplicates.")
-    ] = 0.97,
+        float | None,
+        typer.Option(
+            metavar="COSINE",
+            help="From which embeddings count as duplicates; without it 0.97, where that tells them.",
+        ),
+    ] = None,
     candidates: Annotated[
         int | None,
         typer.Option(metavar="N", help="Consider N images only: the least sure, or drawn at random."),

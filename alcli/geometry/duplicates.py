@@ -27,6 +27,7 @@ Rows = NDArray[np.int64]
 
 logger = logging.getLogger("alcli")
 
+_USUAL = 0.97
 _BLOCK = 4_096  # rows compared at once
 _CELLS = 4  # times √n cells
 _LEAST = 25  # rows for each cell
@@ -47,7 +48,7 @@ class Groups(NamedTuple):
         similarity: (n,) float32 cosine with it; 1 for itself and for exact duplicates.
         random_similarity: The 99.9 % quantile of the cosines of random pairs; 0 where there are no pairs. A
             threshold below it does not tell duplicates from images of one kind.
-        approximations: What was not computed exactly, in words: nothing.
+        approximations: In words, why near duplicates were not looked for, if they were not.
     """
 
     representative: Rows
@@ -59,7 +60,7 @@ class Groups(NamedTuple):
 def groups(
     embeddings: NDArray[Any],
     *,
-    threshold: float = 0.97,
+    threshold: float | None = None,
     hashes: Sequence[int] | NDArray[np.int64] | None = None,
     first: NDArray[np.bool_] | None = None,
     seed: int = 0,
@@ -68,7 +69,9 @@ def groups(
 
     Args:
         embeddings: (n, d) finite; images whose embedding is 0 are alone, unless their bytes are equal.
-        threshold: Cosine from which images are near duplicates, above 0 and at most 1.
+        threshold: Cosine from which images are near duplicates, above 0 and at most 1. None takes 0.97 if that tells
+            them from images of one kind, as it does in embeddings that are not made for a few classes only; if
+            not, only equal bytes count.
         hashes: (n,) equal numbers for images of equal bytes, which are always together; -1 for unknown.
         first: (n,) images that represent their group before any other can, such as the labelled ones.
         seed: Of the cells' middles, which do not change the answer, and of the random pairs.
@@ -76,7 +79,7 @@ def groups(
     Raises:
         UsageError: The threshold is out of range.
     """
-    if not 0 < threshold <= 1:
+    if threshold is not None and not 0 < threshold <= 1:
         raise UsageError(f"the threshold of near duplicates is {threshold}; it must be above 0 and at most 1")
     n = len(embeddings)
     order = np.arange(n) if first is None else np.concatenate([np.flatnonzero(first), np.flatnonzero(~first)])
@@ -87,12 +90,12 @@ def groups(
     if not there.all():
         order, points = order[there], points[there]
     typical = _random_similarity(points, seed)
-    if typical >= threshold and len(points) >= _JUDGED_FROM:
-        told = (
-            "1 in 1,000 random pairs of images has a cosine of %.4f or more: %g does not tell near duplicates"
-        )
-        logger.warning(f"{told}; a threshold above that may", typical, threshold)
-    owner = _joined(points, threshold, seed)
+    wanted = _USUAL if threshold is None else threshold
+    told = _tell_of_blindness(typical, wanted) if len(points) >= _JUDGED_FROM else ""
+    by_bytes = bool(told) and threshold is None
+    if told and not by_bytes:
+        logger.warning(told)
+    owner = np.arange(len(points)) if by_bytes else _joined(points, wanted, seed)
     representative = np.arange(n)
     representative[order] = order[owner]
     similarity = np.ones(n, np.float32)
@@ -100,7 +103,18 @@ def groups(
     for start in range(0, len(others), _BLOCK):
         some = others[start : start + _BLOCK]
         similarity[order[some]] = _cosines(points[some], points[owner[some]])
-    return Groups(representative[leader], similarity[leader], typical, [])
+    untold = [f"only equal files count as duplicates: {told}"] if by_bytes else []
+    return Groups(representative[leader], similarity[leader], typical, untold)
+
+
+def _tell_of_blindness(typical: float, threshold: float) -> str:
+    """Say that a threshold does not tell near duplicates, if it does not."""
+    if typical < threshold:
+        return ""
+    return (
+        f"1 in 1,000 random pairs of images has a cosine of {typical:.4f} or more, "
+        f"so {threshold:g} does not tell near duplicates; a threshold above that may"
+    )
 
 
 def _leaders(codes: Rows, order: Rows) -> Rows:

@@ -155,9 +155,26 @@ def test_a_threshold_that_does_not_separate_is_told(caplog: pytest.LogCaptureFix
     apart = duplicates.groups(unlike)
     assert 0.3 < apart.random_similarity < 0.5  # 3.1 standard deviations of 1/8
     assert caplog.text == ""
-    alike = duplicates.groups(unlike + 10)
-    assert alike.random_similarity > 0.97
+    alike = np.concatenate([unlike, unlike[:1]]) + 10
+    asked = duplicates.groups(alike, threshold=0.97)
+    assert asked.random_similarity > 0.97
     assert "0.97 does not tell near duplicates" in caplog.text
+    assert (asked.representative == 0).sum() > 500
+
+
+def test_where_nobody_asks_for_a_threshold_that_does_not_separate_only_bytes_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Otherwise most of a pool would be passed over as copies of the rest."""
+    alike = np.random.default_rng(0).normal(size=(1_001, 64)) + 10
+    hashes = np.append(np.arange(1_000), 7)
+    found = duplicates.groups(alike, hashes=hashes)
+    assert found.representative.tolist() == hashes.tolist()
+    (told,) = found.approximations
+    assert told.startswith(
+        "only equal files count as duplicates: 1 in 1,000 random pairs of images has a cosine"
+    )
+    assert caplog.text == ""
 
 
 def test_the_input_is_left_alone_and_the_seed_does_not_matter() -> None:
