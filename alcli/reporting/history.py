@@ -82,7 +82,16 @@ def _line(
         audit=audits.get(number),
         classes=classes.tolist(),
         model=model,
+        withdrawn=_withdrawn(project, manifest, number),
     )
+
+
+def _withdrawn(project: Project, manifest: Manifest, number: int) -> bool:
+    """Return whether nothing of a round is out, nothing came back, and a later one took images back."""
+    if (manifest.equals("queried_round", number) | manifest.equals("label_round", number)).any():
+        return False
+    later = (rounds.about(project, other) for other in range(number + 1, manifest.round + 1))
+    return any(about.get("counts", {}).get("withdrawn") for about in later)
 
 
 def _selected(manifest: Manifest, number: int, about: dict[str, Any]) -> int:

@@ -39,6 +39,7 @@ class RoundLine:
         audit: Accuracy by the audit with its interval: value, low, high; None where there is none.
         classes: Labels by class once this round was back, in class order.
         model: Id of the model.
+        withdrawn: Whether all of it was taken back before any label came.
     """
 
     number: int
@@ -50,6 +51,7 @@ class RoundLine:
     audit: tuple[float, float, float] | None
     classes: Sequence[int]
     model: str | None
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True)

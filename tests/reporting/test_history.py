@@ -8,10 +8,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from alcli import files, ledger, models, rounds
+from alcli.main import app
 from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.reporting.history import history
 from scipy import stats
+from typer.testing import CliRunner
 
 Build = Callable[..., Project]
 MODEL = "0001-aaaaaa"
@@ -85,6 +87,15 @@ def test_of_a_deleted_round_the_manifest_still_knows_the_images(project: Project
     shutil.rmtree(project.round_folder(2))
     line = history(project, ledger.read(project))[2]
     assert (line.strategy, line.selected, line.labels, line.accuracy, line.model) == ("", 2, 5, None, None)
+
+
+def test_a_round_that_was_taken_back_is_told_from_one_that_is_out(project: Project) -> None:
+    for strategy in ("entropy", "random"):
+        call = ["select", "-s", strategy, "-k", "1", "--replace", str(project.pool)]
+        assert CliRunner().invoke(app, call).exit_code == 0
+    lines = history(project, ledger.read(project))
+    assert [line.withdrawn for line in lines] == [False, False, False, True, False]
+    assert [line.selected for line in lines] == [0, 2, 2, 1, 1]
 
 
 def test_a_deleted_model_leaves_the_accuracy_open(project: Project) -> None:
