@@ -2,8 +2,8 @@
 
     python tests/benchmarks/reproduce/fashion_mnist.py DATA WORK [--seeds S] [--jobs J]
 
-To afford so many methods, two seeds by default, 3 epochs in steps of 16 images (15 epochs of the triplet network) that go on
-with the weights of the round before, and a pool of 15,000 images drawn for each seed. With two seeds no difference can be
+To afford so many methods, two seeds by default, 3 epochs (15 of the triplet network) that go on with the weights
+of the round before, and a pool of 15,000 images drawn for each seed. With two seeds no difference can be
 called real, and intervals are wide.
 """
 
@@ -14,7 +14,7 @@ from _experiment import Measurement, main
 
 # What takes part under other settings than its own, and why.
 SETTINGS = {
-    "bait": "bait:width=16,candidates=3000",  # (classes · width)² numbers an image: more is beyond a round's time
+    "bait": "bait:width=16,candidates=2000",  # (classes · width)² numbers an image: more is beyond a round's time
     "dal": "dal:epochs=20,queries=5",  # each on up to 15,000 rows; published for this width: 1,000 epochs, 20 times
     "deepfool": "deepfool:candidates=2000",  # up to 110 backward passes for each image
     "triplet-margin": "triplet-margin:order=uncertain",  # its own order is for labels that the model gives
@@ -44,7 +44,7 @@ MEASUREMENT = Measurement(
     epochs=3,
     seeds=2,
     pool_size=15_000,
-    more=("--warm-start", "--batch-size", "16", "--embedding-epochs", "15"),
+    more=("--warm-start", "--embedding-epochs", "15"),
 )
 
 if __name__ == "__main__":
