@@ -10,7 +10,7 @@ from alcli.networks.backbones import (
     default_transform,
     is_built_in,
 )
-from alcli.networks.devices import choose_device, choose_precision, to_input
+from alcli.networks.devices import choose_device, choose_precision, images_at_once, to_input
 from alcli.networks.model import (
     AUTOENCODER,
     EMBEDDINGS,
@@ -44,6 +44,7 @@ __all__ = [
     "default_dropout",
     "default_transform",
     "fit_backbone",
+    "images_at_once",
     "is_built_in",
     "load",
     "read_weights",

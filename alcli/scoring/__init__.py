@@ -92,7 +92,7 @@ def score(
         settings: What to save.
         splits: Leave the images of other splits for later.
         device: As on the command line.
-        batch_size: Images per forward pass; None chooses by image size.
+        batch_size: Images per forward pass; None chooses by image size and device.
         workers: Decoding processes, None for one per core; or an album of the images.
         max_bad: Fail if more images than this are unreadable.
         dry_run: Only count what would be scored.
@@ -120,7 +120,7 @@ def score(
         _prepare(store, scorer)
         rows = _rows(manifest, splits)
         todo = inference.stale_rows(manifest, rows, store)
-        size = batch_size or (512 if scorer.transform.image_size <= 64 else 64)
+        size = batch_size or networks.images_at_once(scorer.transform.image_size, place)
         run = _score_frozen if model.frozen else _score_images
         unreadable = run(
             project, manifest, todo, store, scorer, batch_size=size, workers=workers, progress=progress

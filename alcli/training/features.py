@@ -47,7 +47,7 @@ def compute_missing(job: Job, model: Model) -> SignalStore:
             store,
             transform,
             _computation(model, transform, job.device),
-            batch_size=512 if transform.image_size <= 64 else 64,
+            batch_size=networks.images_at_once(transform.image_size, job.device),
             workers=job.workers,
             progress=job.progress,
             stage=f"features of {model.plan.architecture}",
