@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import files, randomness, ranking
+from alcli import __version__, files, randomness, ranking
 from alcli.errors import InputRejected, StepMissing, UsageError
 from alcli.manifest import Manifest
 from alcli.project import Project
@@ -80,6 +80,8 @@ class Experiment:
     def record(self, ground: Manifest) -> dict[str, Any]:
         """Return what identifies the experiment; methods and seeds are none of it, they may be added.
 
+        Another version of alcli may train or choose otherwise, so its rounds belong to another table.
+
         Args:
             ground: With the digests of the files.
         """
@@ -94,6 +96,7 @@ class Experiment:
             **about,
             **{f"train_{name}": value for name, value in training.items()},
             "pool": _digest(ground),
+            "alcli_version": __version__,
             **({"noise": self.noise.record()} if self.noise else {}),
         }
 

@@ -480,6 +480,15 @@ def test_a_table_of_another_experiment_is_not_overwritten(
     assert table[0].read_bytes() == before
 
 
+def test_nor_is_one_that_another_version_began(
+    table: tuple[Path, Result], labelled_pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alcli.simulation.experiment.__version__", "99.0")
+    done = simulate(*METHODS, *QUICK, "-o", table[0], labelled_pool)
+    assert done.exit_code == 2
+    assert "holds another experiment: alcli_version differs" in done.stderr
+
+
 def test_a_file_that_is_no_table_is_not_overwritten(labelled_pool: Path, tmp_path: Path) -> None:
     path = tmp_path / "thesis.parquet"
     path.write_bytes(b"years of work")
