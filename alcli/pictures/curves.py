@@ -14,12 +14,15 @@ from alcli.pictures import averages, canvas
 from alcli.pictures.averages import Columns, Line
 from alcli.pictures.canvas import Look
 from alcli.pictures.dots import dots
-from alcli.verdict import REFERENCE
+from alcli.verdict import BASELINE, REFERENCE
 
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 
 _PRECISION = "precision of pseudo-labels"
 _MANY = 6  # from here on lines and bands are lighter, not to drown each other, and the picture higher
+_MOST_BANDS = (
+    12  # of more methods they would hide the lines: only the baseline's is drawn, the legend says the rest
+)
 
 
 def learning_curves(columns: Columns, *, metric: str = "accuracy") -> Figure:
@@ -27,8 +30,8 @@ def learning_curves(columns: Columns, *, metric: str = "accuracy") -> Figure:
 
     Methods whose number of labels never changes, because they add pseudo-labels only, are drawn against
     rounds, in a panel of their own if there are others. `random` is dashed and dark grey, beneath the rest;
-    the reference `all labels` is a horizontal line. The legend is sorted by final value. Where there is one
-    round only, methods are dots, one beneath the other.
+    the reference `all labels` is a horizontal line. The legend is sorted by final value. Among more than twelve
+    methods only `random` has its band. Where there is one round only, methods are dots, one beneath the other.
 
     Args:
         columns: Sequences of one length: `method`, `seed`, `round`, `labels`, `error` (None, or the seed is
@@ -117,7 +120,8 @@ def _draw_line(axes: Axes, line: Line, look: Look, against: str, among: int) -> 
         markeredgewidth=0.3 if many else 0.6, markevery=max(1, len(x) // 10), label=line.method,
         zorder=look.order,
     )[0]  # fmt: skip
-    if np.isfinite(line.half_width).any():
+    banded = among <= _MOST_BANDS or line.method == BASELINE
+    if banded and np.isfinite(line.half_width).any():
         low, high = line.mean - line.half_width, line.mean + line.half_width
         axes.fill_between(
             x, low, high, color=look.colour, linewidth=0, alpha=0.08 if many else 0.14,

@@ -187,6 +187,16 @@ def test_eleven_methods_are_told_apart_without_colour(simulated: Make) -> None:
     assert len({(one.get_marker(), str(one._dash_pattern)) for one in drawn}) == 10
 
 
+@pytest.mark.parametrize(("others", "bands"), [(11, 12), (12, 1)])
+def test_bands_of_many_methods_do_not_hide_the_lines(simulated: Make, others: int, bands: int) -> None:
+    methods = {"random": RANDOM, **{f"strategy-{number}": MARGIN for number in range(others)}}
+    (axes,) = learning_curves(simulated(methods)).axes
+    assert len(axes.lines) == others + 1
+    assert len(axes.collections) == bands
+    assert band(axes, "random")
+    assert all("±" in said for said in legend(axes))
+
+
 @pytest.mark.parametrize("draw", [learning_curves, pseudo_precision])
 def test_nothing_to_draw_is_refused(simulated: Make, draw: Callable[..., Figure]) -> None:
     with pytest.raises(InputRejected, match="none of 0 rows holds a"):
