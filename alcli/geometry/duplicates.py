@@ -27,7 +27,7 @@ Rows = NDArray[np.int64]
 
 logger = logging.getLogger("alcli")
 
-_USUAL = 0.97
+_USUAL = 0.97  # where nobody asks for another threshold
 _BLOCK = 4_096  # rows compared at once
 _CELLS = 4  # times √n cells
 _LEAST = 25  # rows for each cell
@@ -71,7 +71,7 @@ def groups(
         embeddings: (n, d) finite; images whose embedding is 0 are alone, unless their bytes are equal.
         threshold: Cosine from which images are near duplicates, above 0 and at most 1. None takes 0.97 if that tells
             them from images of one kind, as it does in embeddings that are not made for a few classes only; if
-            not, only equal bytes count.
+            not, only equal bytes count. That is judged from 1,000 images on.
         hashes: (n,) equal numbers for images of equal bytes, which are always together; -1 for unknown.
         first: (n,) images that represent their group before any other can, such as the labelled ones.
         seed: Of the cells' middles, which do not change the answer, and of the random pairs.
@@ -91,10 +91,10 @@ def groups(
         order, points = order[there], points[there]
     typical = _random_similarity(points, seed)
     wanted = _USUAL if threshold is None else threshold
-    told = _tell_of_blindness(typical, wanted) if len(points) >= _JUDGED_FROM else ""
-    by_bytes = bool(told) and threshold is None
-    if told and not by_bytes:
-        logger.warning(told)
+    blind = typical >= wanted and len(points) >= _JUDGED_FROM
+    by_bytes = blind and threshold is None
+    if blind and not by_bytes:
+        logger.warning(_blindness(typical, wanted))
     owner = np.arange(len(points)) if by_bytes else _joined(points, wanted, seed)
     representative = np.arange(n)
     representative[order] = order[owner]
@@ -103,14 +103,12 @@ def groups(
     for start in range(0, len(others), _BLOCK):
         some = others[start : start + _BLOCK]
         similarity[order[some]] = _cosines(points[some], points[owner[some]])
-    untold = [f"only equal files count as duplicates: {told}"] if by_bytes else []
+    untold = [f"only equal files count as duplicates: {_blindness(typical, wanted)}"] if by_bytes else []
     return Groups(representative[leader], similarity[leader], typical, untold)
 
 
-def _tell_of_blindness(typical: float, threshold: float) -> str:
-    """Say that a threshold does not tell near duplicates, if it does not."""
-    if typical < threshold:
-        return ""
+def _blindness(typical: float, threshold: float) -> str:
+    """Say why a threshold does not tell near duplicates."""
     return (
         f"1 in 1,000 random pairs of images has a cosine of {typical:.4f} or more, "
         f"so {threshold:g} does not tell near duplicates; a threshold above that may"

@@ -20,9 +20,7 @@ METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 
 _PRECISION = "precision of pseudo-labels"
 _MANY = 6  # from here on lines and bands are lighter, not to drown each other, and the picture higher
-_MOST_BANDS = (
-    12  # of more methods they would hide the lines: only the baseline's is drawn, the legend says the rest
-)
+_MOST_BANDS = 12  # of more methods they would hide the lines: only the baseline's is drawn
 
 
 def learning_curves(columns: Columns, *, metric: str = "accuracy") -> Figure:
