@@ -275,7 +275,7 @@ def test_replace_withdraws_what_is_out(scored_pool: Build) -> None:
     first = rows(select(project, k="5"))
     bring_back(project, first[:1])
     report = select(project, k="6", settings=Settings(replace=True))
-    assert (report.round, report.withdrawn) == (2, 4)
+    assert (report.round, report.withdrawn, report.replaced) == (2, 4, [1])
     assert set(first[1:]) <= set(rows(report))
     manifest = manifests.read(project.manifest)
     assert manifest.open_rounds == [2]

@@ -87,11 +87,11 @@ def _line(
 
 
 def _withdrawn(project: Project, manifest: Manifest, number: int) -> bool:
-    """Return whether nothing of a round is out, nothing came back, and a later one took images back."""
-    if (manifest.equals("queried_round", number) | manifest.equals("label_round", number)).any():
+    """Return whether a later round took the place of one of which no label came back."""
+    if manifest.equals("label_round", number).any():
         return False
     later = (rounds.about(project, other) for other in range(number + 1, manifest.round + 1))
-    return any(about.get("counts", {}).get("withdrawn") for about in later)
+    return any(number in about.get("replaced", ()) for about in later)
 
 
 def _selected(manifest: Manifest, number: int, about: dict[str, Any]) -> int:

@@ -92,6 +92,7 @@ def _attempt(project: Project, request: Request, settings: Settings) -> Selectio
         if manifest.open_rounds and not (settings.add or settings.replace):
             return _recorded(project, manifest, request)
         withdrawn = int(manifest.out.sum()) if settings.replace else 0
+        replaced = manifest.open_rounds if settings.replace else []
         if withdrawn:
             manifest = manifest.assign(manifest.out, queried_round=None)
         _require_queryable(project, manifest, request)
@@ -100,7 +101,7 @@ def _attempt(project: Project, request: Request, settings: Settings) -> Selectio
             return _Lacking(chooser, todo)
         if chooser.probe and len(todo := chooser.unprobed()):
             return _Lacking(chooser, todo, chooser.probe)
-        return new_round(chooser, settings, withdrawn)
+        return new_round(chooser, settings, withdrawn, replaced)
 
 
 def _recorded(project: Project, manifest: Manifest, request: Request) -> SelectionReport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,17 @@ from alcli.selection.report import SelectionReport, Settings
 logger = logging.getLogger("alcli")
 
 
-def new_round(chooser: Chooser, settings: Settings, withdrawn: int) -> SelectionReport:
-    """Choose, write the round's folder, and commit; the commit is what makes it a round."""
+def new_round(
+    chooser: Chooser, settings: Settings, withdrawn: int, replaced: Sequence[int]
+) -> SelectionReport:
+    """Choose, write the round's folder, and commit; the commit is what makes it a round.
+
+    Args:
+        chooser: Of the manifest without what this round replaces.
+        settings: How to select.
+        withdrawn: How many images it replaces.
+        replaced: The rounds that they were of.
+    """
     source, request = chooser.source, chooser.request
     project = source.project
     number = source.manifest.round + 1
@@ -40,6 +50,7 @@ def new_round(chooser: Chooser, settings: Settings, withdrawn: int) -> Selection
         int(choice.audit.sum()),
         queryable,
         withdrawn,
+        replaced,
         choice.stepped_back,
         choice.quality,
         choice.approximations,
@@ -147,6 +158,7 @@ def _about(chooser: Chooser, choice: Choice, report: SelectionReport) -> dict[st
             "gold": report.gold,
             "again": report.again,
         },
+        "replaced": list(report.replaced),
         "quality": choice.quality,
         "approximations": choice.approximations,
         "audit": [

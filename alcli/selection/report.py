@@ -28,6 +28,7 @@ class SelectionReport:
         audit: How many of them were drawn at random.
         queryable: Images that could be chosen from.
         withdrawn: Images that `replace` took back.
+        replaced: Rounds that these were of.
         stepped_back: Images passed over as duplicates of others.
         quality: Figures that judge the batch as a whole.
         approximations: What was not computed exactly, in words.
@@ -47,6 +48,7 @@ class SelectionReport:
     audit: int
     queryable: int
     withdrawn: int = 0
+    replaced: Sequence[int] = ()
     stepped_back: int = 0
     quality: Mapping[str, Any] = field(default_factory=dict)
     approximations: Sequence[str] = ()

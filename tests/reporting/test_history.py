@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,6 +97,18 @@ def test_a_round_that_was_taken_back_is_told_from_one_that_is_out(project: Proje
     lines = history(project, ledger.read(project))
     assert [line.withdrawn for line in lines] == [False, False, False, True, False]
     assert [line.selected for line in lines] == [0, 2, 2, 1, 1]
+
+
+def test_a_round_that_was_declined_was_not_taken_back(project: Project, tmp_path: Path) -> None:
+    answers = tmp_path / "answers.csv"
+    declined = CliRunner().invoke(app, ["select", "-s", "entropy", "-k", "1", "--add", str(project.pool)])
+    (name,) = rounds.read(project, 3).table["alcli_id"].to_pylist()
+    answers.write_text(f"alcli_id,label,status\n{name},,skipped\n", encoding="utf-8")
+    taken = CliRunner().invoke(app, ["import-labels", str(answers), str(project.pool)])
+    replaced = CliRunner().invoke(app, ["select", "-s", "random", "-k", "1", "--replace", str(project.pool)])
+    assert (declined.exit_code, taken.exit_code, replaced.exit_code) == (0, 0, 0)
+    assert not any(line.withdrawn for line in history(project, ledger.read(project)))
+    assert rounds.about(project, 4)["replaced"] == [2]
 
 
 def test_a_deleted_model_leaves_the_accuracy_open(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""CCL on MNIST from 480 labels on to 5,280, beside random labels and an ordinary network.
+"""CCL on MNIST from 480 labels on to 4,800, beside random labels and an ordinary network.
 
     python tests/benchmarks/reproduce/ccl_mnist.py DATA WORK [--seeds S] [--jobs J]
 
@@ -18,8 +18,8 @@ MEASUREMENT = Measurement(
     methods=("random+ccl+warm-start", "ccl+warm-start"),
     model="lenet",
     initial=480,
-    batch=960,
-    rounds=5,
+    batch=480,
+    rounds=9,
     epochs=None,  # each objective its own: 10 a round for CCL, for `lenet` as many as make 1,500 steps
     seeds=3,
     pool_size=10_000,
