@@ -31,6 +31,7 @@ from alcli.tables import is_text
 logger = logging.getLogger("alcli")
 
 # Axes of one row, and the type it is kept in.
+_FEWEST_PASSES = 2
 _KNOWN: dict[str, tuple[int, str]] = {
     "probabilities": (1, "float32"),
     "embeddings": (1, "float16"),
@@ -201,6 +202,7 @@ class _Reader:
             raise InputRejected(
                 f"{self.path}, column {name}: {axes} axes a row are expected, not {values.ndim - 1}"
             )
+        given = values
         if np.isfinite(values).all():
             with np.errstate(over="ignore"):  # too large for its type is not finite, and said below
                 values = values.astype(kind)
@@ -212,7 +214,24 @@ class _Reader:
             )
         if name.endswith("probabilities"):
             self._check_distribution(name, values, keys)
+        if name == "prediction":
+            self._check_classes(given, keys)
+        if name == "mc_probabilities" and values.shape[1] < _FEWEST_PASSES:
+            raise InputRejected(
+                f"{self.path}: {name} of {values.shape[1]} pass show no disagreement; at least {_FEWEST_PASSES} do",
+                hint="leave the column out",
+            )
         return values
+
+    def _check_classes(self, values: NDArray[Any], keys: NDArray[np.uint64]) -> None:
+        wrong = (values < 0) | (values >= len(self.classes)) | (values != np.floor(values))
+        if wrong.any():
+            raise InputRejected(
+                f"{self.path}: prediction of {int(wrong.sum())} rows is no number of a class, 0 to "
+                f"{len(self.classes) - 1}",
+                hint="alcli score --from FILE --classes a,b,c names them in the model's order",
+                details=self._names(keys[wrong]),
+            )
 
     def _check_distribution(self, name: str, values: NDArray[Any], keys: NDArray[np.uint64]) -> None:
         width = values.shape[-1]
@@ -222,7 +241,10 @@ class _Reader:
                 hint="alcli score --from FILE --classes a,b,c names them in the model's order",
             )
         sums = values.sum(axis=-1, dtype=np.float64).reshape(len(values), -1)
-        wrong = (np.abs(sums - 1) > 1e-2).any(axis=1) | (values < 0).reshape(len(values), -1).any(axis=1)
+        slack = uncertainty.SUM_TOLERANCE
+        if values.dtype == np.float16:
+            slack += width * uncertainty.SMALLEST_FLOAT16
+        wrong = (np.abs(sums - 1) > slack).any(axis=1) | (values < 0).reshape(len(values), -1).any(axis=1)
         if wrong.any():
             raise InputRejected(
                 f"{self.path}: {name} of {int(wrong.sum())} rows are not in [0, 1] with sum 1",

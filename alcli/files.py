@@ -147,6 +147,12 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
 
 
+def sha256(path: Path) -> str:
+    """Return the 64 hex digits of SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that a killed run left in `folder`; only the holder of the lock may."""
     with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:

@@ -232,6 +232,12 @@ def _codes(labels: NDArray[Any]) -> NDArray[np.int64]:
     if labels.dtype.kind in "iu":
         return np.maximum(labels.astype(np.int64), -1)
     codes = np.full(len(labels), -1)
+    strange = [label for label in labels if isinstance(label, (int, np.integer))]
+    if strange:
+        raise UsageError(
+            f"labels must be (n,) integers or strings; given {strange[0]!r} beside None",
+            hint="-1 stands for no label among integers, None or '' among strings",
+        )
     has = np.array([isinstance(label, str) and label != "" for label in labels], np.bool_)
     codes[has] = np.unique(labels[has].astype(str), return_inverse=True)[1]
     return codes

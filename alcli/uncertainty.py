@@ -18,7 +18,7 @@ Codes = NDArray[np.int32]
 Name = Callable[[int], str]
 
 SUM_TOLERANCE = 1e-3  # float16 keeps every probability within a factor of 1 ± 2⁻¹¹, so sums stay within this
-_SMALLEST_FLOAT16 = 2.0**-24  # and loses up to half of this where a probability is very small
+SMALLEST_FLOAT16 = 2.0**-24  # and loses up to half of this where a probability is very small
 _LEAST = 1e-30  # what stands for a probability of 0 where a logarithm is to be tempered
 _BLOCK_VALUES = 2**17  # 1 MiB of float64: what one block works on stays in the processor's cache
 
@@ -48,7 +48,7 @@ def normalised(
         sums = copy.sum(axis=-1, keepdims=True)
     slack = SUM_TOLERANCE
     if probabilities.dtype == np.float16:
-        slack += copy.shape[-1] * _SMALLEST_FLOAT16
+        slack += copy.shape[-1] * SMALLEST_FLOAT16
     refuse(~np.isfinite(sums), f"{name} are NaN or infinite", row)
     refuse(np.abs(sums - 1) > slack, f"{name} do not sum to 1", row)
     if copy.min(initial=0) < 0:

@@ -246,6 +246,7 @@ class TestRank:
             ({"probabilities": P, "margin": [1.0]}, "rows differ: probabilities has 3, margin has 1"),
             ({"probabilities": P, "labelled": [True]}, "rows differ: probabilities has 3, labelled has 1"),
             ({"probabilities": P, "labelled": [0, 1, 1]}, r"labelled must be \(n,\) booleans; given int64"),
+            ({"probabilities": P, "labels": [0, 1, None]}, "given 0 beside None"),
             ({"probabilities": P, "labels": [0.5, 1, 1]}, r"labels must be \(n,\) integers or strings"),
         ],
     )

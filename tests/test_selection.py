@@ -120,6 +120,18 @@ def test_blind_shows_no_guess(scored_pool: Build) -> None:
     assert None not in column(report, "score")
 
 
+def test_what_would_tell_the_guess_is_hidden_with_it(scored_pool: Build) -> None:
+    """The folder of the nearest labelled image is often called like a class, and clusters may be classes."""
+    embeddings = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float16)
+    labels = {10: "class-0", 11: "class-1"}
+    project = scored_pool(random_probabilities(12), signals={"embeddings": embeddings}, labels=labels)
+    report = select(project, k="6", strategy="kmeans", audit="50%")
+    assert None not in column(report, "nearest_labelled")[:3] + column(report, "cluster")[:3]
+    assert column(report, "nearest_labelled")[3:] == column(report, "cluster")[3:] == [None] * 3
+    blind = select(project, k="6", strategy="kmeans", blind=True, settings=Settings(replace=True))
+    assert column(blind, "nearest_labelled") == column(blind, "cluster") == [None] * 6
+
+
 def test_random_needs_no_model(scored_pool: Build) -> None:
     project = scored_pool(GOLDEN)
     for path in (project.models / "0001-aaaaaa").iterdir():

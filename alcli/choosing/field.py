@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import randomness, ranking
+from alcli import files, randomness, ranking
 from alcli.choosing.source import Source
 from alcli.errors import UsageError
 from alcli.fingerprint import Fingerprint
@@ -99,17 +100,21 @@ def deduplicated(field: Field, source: Source, request: Request, fingerprint: Fi
     """Keep one eligible image of each group of duplicates: the one with the smallest id.
 
     Two images are duplicates if their files have the same SHA-256, or their embeddings a cosine of at least
-    `dedup_threshold`, by default as `duplicates.groups` has it. A duplicate of an image whose label is known, or on
-    its way for the audit, is not kept.
+    `dedup_threshold`, by default as `duplicates.groups` has it. A duplicate of an image whose label is known, in
+    whatever split, or on its way, is not kept.
     """
-    keys = source.manifest.keys
-    known = np.concatenate([source.teachers, field.rows[field.drawn]])
+    manifest = source.manifest
+    keys = manifest.keys
+    settled = manifest.readable & (manifest.labelled | manifest.out)
+    settled[field.rows[field.drawn]] = True
+    settled[field.rows[field.eligible]] = False  # with `relabel` what has a label may be chosen
+    known = np.flatnonzero(settled)
     known = known[np.argsort(keys[known])]
     pool = field.eligible[np.argsort(field.keys[field.eligible])]
     members = np.concatenate([known, field.rows[pool]])  # the first of a group represents it
     found = duplicates.groups(
         _embeddings(source, members, fingerprint),
-        hashes=_codes(source.manifest, members),
+        hashes=_codes(source, members),
         threshold=request.dedup_threshold,
         first=np.arange(len(members)) < len(known),
     )
@@ -167,8 +172,15 @@ def _embeddings(source: Source, rows: Positions, fingerprint: Fingerprint) -> ND
     return found
 
 
-def _codes(manifest: Manifest, rows: Positions) -> NDArray[np.int64]:
-    """Return a code for the bytes of each file; -1 where the file was not read yet."""
-    digests = manifest.strings("sha256", rows)
+def _codes(source: Source, rows: Positions) -> NDArray[np.int64]:
+    """Return a code for the bytes of each file; -1 where no other is as long and `score` has not read it yet."""
+    digests = source.manifest.strings("sha256", rows)
+    sizes = source.manifest.table["size"].to_numpy()[rows]
+    _, groups, counts = np.unique(sizes, return_inverse=True, return_counts=True)
+    unread = np.array([digest is None for digest in digests], np.bool_)
+    wanted = np.flatnonzero(unread & (counts[groups] > 1))
+    for at, name in zip(wanted, source.manifest.strings("file_name", rows[wanted]), strict=True):
+        with contextlib.suppress(OSError):  # it is gone: whoever opens it will say so
+            digests[at] = files.sha256(source.project.pool / str(name))
     codes: dict[str, int] = {}
     return np.array([-1 if d is None else codes.setdefault(d, len(codes)) for d in digests], np.int64)

@@ -59,12 +59,11 @@ def pseudolabel(
 ) -> None:
     """Label what the newest model is sure of; people's labels are never touched."""
     if method is None and not clear:
-        raise UsageError(
-            "--method is missing",
-            remedies=[Remedy(("--method=confidence", "--threshold=0.99"))],
-        )
-    if method is None and (k, threshold, decay, rate) != (None,) * 4:
-        raise UsageError("--method is missing: -k, --threshold and --decay do not say what is sure")
+        much = () if k is not None or threshold is not None else ("--threshold=0.99",)
+        raise UsageError("--method is missing", remedies=[Remedy(("--method=confidence", *much))])
+    limits = (k, threshold, per_class, max_distance_quantile, min_precision, decay, rate)
+    if method is None and any(limit is not None for limit in limits):
+        raise UsageError("--method is missing: no other option says what is sure")
     from alcli import pseudolabelling
 
     rule = method and pseudolabelling.Rule(

@@ -11,7 +11,7 @@ import typer
 from alcli import console
 from alcli.commands import _output
 from alcli.commands._call import Call, Device, DryRun, Seed, Workers
-from alcli.errors import UsageError
+from alcli.errors import InputRejected, UsageError
 
 if TYPE_CHECKING:
     from alcli.simulation import SimulationReport
@@ -149,10 +149,17 @@ def simulate(
         return
     judged = verdict.judge(report.columns, metric=column)
     _speak(call, report, judged)
+    undrawn: InputRejected | None = None
     for drawing in drawings:
-        drawing.draw(report.columns, judged)
+        try:
+            drawing.draw(report.columns, judged)
+        except InputRejected as error:  # the others can be drawn all the same
+            logger.warning("%s is not drawn: %s", drawing.path, error.message)
+            undrawn = error
     if report.failed:
         raise typer.Exit(1)
+    if undrawn:
+        raise undrawn
 
 
 def _speak(call: Call, report: SimulationReport, judged: Verdict) -> None:

@@ -127,7 +127,9 @@ def merge(
     merged = merged.assign(
         rows[confirmed], annotator=verdicts.annotators[confirmed], agreement=verdicts.agreement[confirmed]
     )
-    merged = merged.assign(declined, status="skipped", problem="a person declined to label it")
+    merged = merged.assign(
+        declined, status="skipped", problem="a person declined to label it", **dict.fromkeys(GUESSED)
+    )
     merged = merged.assign(returned, queried_round=None)
     outcome = Merge(
         merged,

@@ -47,8 +47,9 @@ class Line:
 def lines(columns: Columns, value: str) -> list[Line]:
     """Average one column over seeds, by method and round.
 
-    A seed in which a method failed is left out with all its rounds, as in the verdict: else a line would jump
-    where the seed ends. So are rows whose value is None or NaN, and methods of which nothing is left.
+    A seed in which a method failed, or lacks rounds that others have, is left out with all its rounds, as in the
+    verdict: else a line would jump where the seed ends. So are rows whose value is None or NaN, and methods of
+    which nothing is left.
 
     Args:
         columns: Sequences of one length: `method`, `seed`, `round`, `labels`, `error`, and the value's.
@@ -63,10 +64,10 @@ def lines(columns: Columns, value: str) -> list[Line]:
     _check(columns, ("method", "seed", "round", "labels", "error", value))
     values, rounds, labels = (_numbers(columns[name]) for name in (value, "round", "labels"))
     runs = list(zip(map(str, columns["method"]), columns["seed"], strict=True))
-    failed = {run for run, error in zip(runs, columns["error"], strict=True) if isinstance(error, str)}
+    whole = _complete(runs, columns)
     rows_of: dict[str, list[int]] = {}
     for row, run in enumerate(runs):
-        if run not in failed and np.isfinite(values[row]):
+        if run in whole and np.isfinite(values[row]):
             rows_of.setdefault(run[0], []).append(row)
     if not rows_of:
         raise InputRejected(
@@ -74,6 +75,19 @@ def lines(columns: Columns, value: str) -> list[Line]:
             details=sorted({error for error in columns["error"] if isinstance(error, str)}),
         )
     return [_line(method, rounds[rows], labels[rows], values[rows]) for method, rows in rows_of.items()]
+
+
+def _complete(runs: Sequence[tuple[str, Any]], columns: Columns) -> set[tuple[str, Any]]:
+    """Return the runs, method and seed, without a failure that have every round that such runs of the method have."""
+    failed = {run for run, error in zip(runs, columns["error"], strict=True) if isinstance(error, str)}
+    rounds_of: dict[tuple[str, Any], set[Any]] = {}
+    for run, number in zip(runs, columns["round"], strict=True):
+        if run not in failed:
+            rounds_of.setdefault(run, set()).add(number)
+    most: dict[str, set[Any]] = {}
+    for (method, _), numbers in rounds_of.items():
+        most.setdefault(method, set()).update(numbers)
+    return {run for run, numbers in rounds_of.items() if numbers == most[run[0]]}
 
 
 def seeds(found: Sequence[Line]) -> str:

@@ -33,7 +33,7 @@ def lay_out(source: Source, newest: Newest, hidden: NDArray[np.bool_], links: Li
     """
     records = newest.table.slice(0, limit).to_pylist()
     rows = newest.rows[:limit]
-    _fill_nearest(source, newest, records, rows)
+    _fill_nearest(source, newest, records, rows, hidden | newest.blind)
     labels = _labels(source.manifest, rows)
     guesses = _guesses(newest, records, rows, hidden)
     groups: list[list[str]] = [json.loads(record["duplicates"] or "[]") for record in records]
@@ -77,10 +77,24 @@ def with_thumbnails(sheet: Sheet, urls: Mapping[str, str]) -> Sheet:
 
 
 def _fill_nearest(
-    source: Source, newest: Newest, records: list[dict[str, Any]], rows: NDArray[np.int64]
+    source: Source,
+    newest: Newest,
+    records: list[dict[str, Any]],
+    rows: NDArray[np.int64],
+    hidden: NDArray[np.bool_],
 ) -> None:
-    """Look for the nearest labelled image where the selection, made without embeddings, does not name it."""
-    empty = [at for at, record in enumerate(records) if not record["nearest_labelled"] and rows[at] >= 0]
+    """Look for the nearest labelled image where the selection, made without embeddings, does not name it.
+
+    Its label is a guess: where that must not be shown, there is no neighbour.
+    """
+    for record, row in zip(records, rows, strict=True):
+        if row >= 0 and hidden[row]:
+            record["nearest_labelled"] = None
+    empty = [
+        at
+        for at, record in enumerate(records)
+        if not record["nearest_labelled"] and rows[at] >= 0 and not hidden[rows[at]]
+    ]
     if not empty or "embeddings" not in source.shapes:
         return
     before = source.manifest.table["label_round"].fill_null(0).to_numpy()[source.teachers] < newest.number

@@ -165,9 +165,10 @@ def _prepare(store: SignalStore, scorer: Scorer) -> None:
         raise UsageError(
             "--mc-samples 1 shows no disagreement; at least 2 are needed", hint="--mc-samples 20"
         )
+    if store and store.about["settings"] == settings:
+        return
+    shapes = scorer.shapes()  # what cannot be computed is refused before anything is removed
     if store:
-        if store.about["settings"] == settings:
-            return
         logger.info("other signals than before are asked for: scoring every image again")
     shutil.rmtree(
         store.folder, ignore_errors=True
@@ -178,7 +179,7 @@ def _prepare(store: SignalStore, scorer: Scorer) -> None:
         model=scorer.record.id,
         transform=scorer.transform.to_dict(),
         settings=settings,
-        signals=scorer.shapes(),
+        signals=shapes,
     )
 
 

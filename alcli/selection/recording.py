@@ -112,8 +112,11 @@ def _table(chooser: Chooser, choice: Choice, number: int) -> pa.Table:
         predicted_label=[None if hide else guess for guess, hide in zip(choice.guesses, hidden, strict=True)],
         confidence=[None if hide else value for value, hide in zip(choice.confidence, unknown, strict=True)],
         reason=choice.reasons,
-        cluster=choice.clusters,
-        nearest_labelled=choice.nearest_labelled,
+        # Both tell a guess: a cluster may be a class, and the neighbour's folder is often called like one.
+        cluster=[None if hide else value for value, hide in zip(choice.clusters, hidden, strict=True)],
+        nearest_labelled=[
+            None if hide else name for name, hide in zip(choice.nearest_labelled, hidden, strict=True)
+        ],
         duplicates=choice.duplicates,
     )
 

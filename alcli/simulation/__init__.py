@@ -137,7 +137,7 @@ def _run(lanes: Sequence[Lane], jobs: int, *, told: Callable[[], None], **how: A
     """Run what is not finished: first the first labels, which methods share that are trained alike."""
     todo = [lane for lane in lanes if not lane.finished]
     with crew.assembled(min(jobs, len(todo)), told=told, **how) as workforce:
-        workforce.work(_stems(todo))
+        workforce.work(_stems([lane for lane in todo if not lane.begun]))
         workforce.work([lane for lane in todo if _can_begin(lane)])
     told()
 
@@ -149,7 +149,7 @@ def _stems(lanes: Sequence[Lane]) -> list[Lane]:
 
 def _can_begin(lane: Lane) -> bool:
     """Return whether a lane's stem stands; a lane whose stem failed fails alike."""
-    if lane.stem is None or lane.stem.finished:
+    if lane.begun or lane.stem is None or lane.stem.finished:
         return True
     lane.folder.mkdir(parents=True, exist_ok=True)
     lane.lines_path.unlink(missing_ok=True)

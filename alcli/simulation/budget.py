@@ -10,6 +10,8 @@ from alcli.errors import InputRejected
 from alcli.manifest import Manifest
 from alcli.simulation.experiment import Experiment, drawn_pool, first_labels, given, pool_rows
 
+_REST = 2  # images that are told from those with a label take two to be a batch
+
 
 def check_budget(ground_: Manifest, experiment: Experiment, *, learns_of_rest: str | None = None) -> None:
     """Check that the pool holds what the rounds take out of it.
@@ -29,9 +31,9 @@ def check_budget(ground_: Manifest, experiment: Experiment, *, learns_of_rest: s
         counts = np.bincount(ground_.label_codes[pool], minlength=len(ground_.classes))
         first = int(np.minimum(counts, experiment.initial_per_class).sum())
     wanted = first + experiment.batch * experiment.rounds
-    left = have - bool(learns_of_rest)
+    left = have - (_REST if learns_of_rest else 0)
     if wanted > left:
-        but = f", and {learns_of_rest} needs one that stays without a label" if learns_of_rest else ""
+        but = f", and {learns_of_rest} needs {_REST} that stay without a label" if learns_of_rest else ""
         raise InputRejected(
             f"{first} first labels and {experiment.rounds} rounds of {experiment.batch} are {wanted} labels; "
             f"the pool has {have}{but}",

@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
+from alcli.errors import AlcliError
 from alcli.images.album import Album, Decoders
 from alcli.simulation.lane import Lane
 from alcli.simulation.running import run
@@ -21,6 +22,7 @@ from alcli.simulation.running import run
 logger = logging.getLogger("alcli")
 
 _LOOK_EVERY_S = 1.0
+_KILLED = "a process of the simulation was killed, for want of memory perhaps"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -46,20 +48,30 @@ class Crew:
             for lane in lanes:
                 run(lane, decoders=self.decoders, device=self.device, told=self.told)
             return
+        if not (left := self._together(self.pool, lanes)):
+            return
+        logger.warning(f"{_KILLED}: what is not finished runs one at a time")
+        for lane in left:
+            with _processes(1) as alone:
+                if self._together(alone, [lane]):
+                    lane.append_failure(AlcliError(_KILLED))
+            self.told()
+
+    def _together(self, pool: ProcessPoolExecutor, lanes: Sequence[Lane]) -> list[Lane]:
+        """Run lanes at once; return those that came to no end since a process was killed, which ends its pool."""
         album = self.decoders.folder if isinstance(self.decoders, Album) else None
         workers = 1 if isinstance(self.decoders, Album) else self.decoders
-        try:
-            self._watch([self.pool.submit(_worked, lane, album, workers, self.device) for lane in lanes])
-        except BrokenProcessPool:
-            logger.warning("a process of the simulation was killed, for want of memory perhaps")
-
-    def _watch(self, futures: Sequence[Future[None]]) -> None:
-        waiting = set(futures)
+        futures: dict[Future[None], Lane] = {}
+        with contextlib.suppress(BrokenProcessPool):
+            for lane in lanes:
+                futures[pool.submit(_worked, lane, album, workers, self.device)] = lane
+        waiting: set[Future[None]] = set(futures)
         while waiting:
-            done, waiting = wait(waiting, timeout=_LOOK_EVERY_S)
+            _, waiting = wait(waiting, timeout=_LOOK_EVERY_S)
             self.told()
-            for future in done:
-                future.result()
+        broken = {id(lane) for future, lane in futures.items() if not _ended(future)}
+        submitted = {id(lane) for lane in futures.values()}
+        return [lane for lane in lanes if id(lane) in broken or id(lane) not in submitted]
 
 
 @contextlib.contextmanager
@@ -68,19 +80,35 @@ def assembled(jobs: int, *, decoders: Decoders, device: str, told: Callable[[], 
     if jobs <= 1:
         yield Crew(decoders, device, told, None)
         return
-    with (
-        _few_threads(jobs),
-        ProcessPoolExecutor(
-            jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
-        ) as pool,
-    ):
+    with _few_threads(jobs), _processes(jobs) as pool:
+        yield Crew(decoders, device, told, pool)
+
+
+@contextlib.contextmanager
+def _processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield a pool of processes that end with this one, and at once if anything is raised here."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent) as pool:
         try:
-            yield Crew(decoders, device, told, pool)
+            yield pool
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for child in multiprocessing.active_children():  # a lane would take minutes to its end
                 child.terminate()
             raise
+
+
+def _ended(future: Future[None]) -> bool:
+    """Return whether a lane came to its end, rather than its process being killed.
+
+    Raises:
+        Exception: A bug, as it was raised there.
+    """
+    try:
+        future.result()
+    except BrokenProcessPool:
+        return False
+    return True
 
 
 def _worked(lane: Lane, album: Path | None, workers: int | None, device: str) -> None:

@@ -109,7 +109,8 @@ def _bars(verdict: Verdict) -> list[tuple[str, float | None, float | None, float
             continue
         whole, share = compared.baseline_labels, compared.saving.share
         half = None if share.half_width is None else whole * share.half_width
-        needed = whole * (1 - share.mean) if compared.saving.reached else None
+        always = compared.saving.reached == len(compared.saving.needed)
+        needed = whole * (1 - share.mean) if always else None
         bars.append((method.name, needed, half, whole))
     if not bars:
         raise InputRejected(

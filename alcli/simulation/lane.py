@@ -10,6 +10,7 @@ from pathlib import Path
 from alcli import files
 from alcli.errors import AlcliError
 from alcli.manifest import Manifest
+from alcli.project import Project
 from alcli.simulation.experiment import Experiment
 from alcli.simulation.methods import Method
 from alcli.simulation.results import Line
@@ -80,6 +81,11 @@ class Lane:
             return self.needs
         shared = self.needs.embedding == "joint"  # there the embedding shapes the classifier
         return Needs("joint" if shared else "none", pool=False)
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has a state of its own, and needs its stem no more."""
+        return Project(self.pool, self.state).manifest.exists()
 
     def lines(self) -> list[Line]:
         """Return what has been measured so far; a failure is the last line."""

@@ -93,6 +93,10 @@ def _signals(
 ) -> set[str]:
     """Return the signals that a method's strategy reads, of those that are possible."""
     request = method.request(experiment.batch, 0)
+    if request.candidates is not None and request.candidates < experiment.batch:
+        raise UsageError(
+            f"{request.candidates} candidates are fewer than the {experiment.batch} images of a batch"
+        )
     plan = ranking.plan(
         method.strategy,
         possible,

@@ -65,6 +65,8 @@ def run(lane: Lane, *, decoders: Decoders, device: str, told: Callable[[], None]
             return
         try:
             _Runner(lane, decoders, device).run(told)
+            if lane.method or lane.everything:  # others begin with the state of the first labels
+                lane.clear()
         except Exception as error:
             logger.debug("%s, seed %d failed", lane.title, lane.seed, exc_info=True)
             lane.append_failure(error)
@@ -93,8 +95,12 @@ class _Runner:
 
     def _begin(self) -> int:
         """Make the state where there is none; return how many lines count."""
-        if self.project.manifest.exists():
-            return len(self.lane.lines())
+        if self.lane.begun:
+            done = len(self.lane.lines())
+            if (
+                ledger.read(self.project).round <= done
+            ):  # else lines were lost, and it is past what they measured
+                return done
         self.lane.lines_path.unlink(missing_ok=True)
         shutil.rmtree(self.lane.state, ignore_errors=True)
         if self.lane.stem is not None:
@@ -111,7 +117,8 @@ class _Runner:
     def _turn(self, number: int) -> float | None:
         """Let round `number` happen unless it did; return how long selecting took, None where that is lost."""
         method, manifest = self.lane.method, ledger.read(self.project)
-        if method is None or (manifest.round >= number and not manifest.open_rounds):
+        past = manifest.round > number or (manifest.round == number and not manifest.open_rounds)
+        if method is None or past:
             return None
         began = time.monotonic()
         request = method.request(self.lane.experiment.batch, self.lane.seed)

@@ -157,6 +157,11 @@ def _check_noise(options: Options) -> None:
         raise UsageError(f"--mixup {options.mixup}: a positive number is needed, or 0 for none")
     if options.warm_up_epochs is not None and options.warm_up_epochs < 0:
         raise UsageError(f"--warm-up-epochs {options.warm_up_epochs}: 0 or more is needed")
+    if options.warm_up_epochs and options.epochs is not None and options.warm_up_epochs >= options.epochs:
+        raise UsageError(
+            f"--warm-up-epochs {options.warm_up_epochs} leave nothing of --epochs {options.epochs} to what comes after",
+            hint=f"--epochs {3 * options.warm_up_epochs}",
+        )
     if options.noise_rate is not None and not options.co_teaching:
         raise UsageError("--noise-rate is for --co-teaching")
     given_noise_rate(options)

@@ -89,12 +89,13 @@ class Recipe:
 
     @property
     def warm_up_epochs(self) -> int:
-        """Epochs of plain cross-entropy before the loss, or refining, begins."""
+        """Epochs of plain cross-entropy before the loss, or refining, begins; by default at most a third of them."""
         if self.options.warm_up_epochs is not None:
             return self.options.warm_up_epochs
-        if self.options.refine_pseudo is not None:
-            return _WARM_UP_REFINING
-        return 0 if self.options.loss == "cross-entropy" else _WARM_UP
+        if self.options.refine_pseudo is None and self.options.loss == "cross-entropy":
+            return 0
+        usual = _WARM_UP if self.options.refine_pseudo is None else _WARM_UP_REFINING
+        return usual if self.options.epochs is None else min(usual, self.options.epochs // 3)
 
     def batch_size(self, images: int) -> int:
         """Return how many images make a step; features are so small that batches grow with their number."""

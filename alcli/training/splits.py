@@ -45,13 +45,13 @@ class Split:
 def labelled_splits(manifest: Manifest, *, use_pseudo_labels: bool) -> dict[str, Split]:
     """Return the labelled, readable images of each split; pseudo-labels count in `train` alone."""
     codes = manifest.label_codes.astype(np.int64)
-    usable = manifest.readable
+    usable, declined = manifest.readable, manifest.equals("status", "skipped")
     splits = {}
     for name in SPLITS:
         mine = usable & manifest.equals("split", name)
         own, pseudo = codes, np.zeros(len(codes), np.bool_)
         if use_pseudo_labels and name == "train":
-            pseudo = mine & (codes < 0) & (manifest.codes("pseudo_label") >= 0)
+            pseudo = mine & ~declined & (codes < 0) & (manifest.codes("pseudo_label") >= 0)
             own = np.where(pseudo, manifest.codes("pseudo_label"), codes)
         rows = np.flatnonzero(mine & (own >= 0))
         splits[name] = Split(rows, own[rows], pseudo[rows])
@@ -100,10 +100,10 @@ def labels_digest(manifest: Manifest, train: Split) -> str:
 
 
 def content_digest(manifest: Manifest, splits: dict[str, Split]) -> str:
-    """Return a digest of all in the manifest that a trained model depends on, files' sizes included."""
+    """Return a digest of all in the manifest that a trained model depends on: files' sizes, and who gave labels."""
     parts = [labels_digest(manifest, split) for split in splits.values()]
     for split in splits.values():
         order = np.argsort(manifest.keys[split.rows])
         numbers = [manifest.table[column].to_numpy()[split.rows][order] for column in ("size", "mtime_ns")]
-        parts.append(files.digest(*(values.tobytes() for values in numbers)))
+        parts.append(files.digest(*(values.tobytes() for values in (*numbers, split.given_by_model[order]))))
     return files.digest(*parts)

@@ -98,4 +98,9 @@ def _compared(method: MethodVerdict, comparison: Comparison | None) -> list[str]
 def _saved(saving: Saving | None) -> str:
     if saving is None:
         return _NONE
-    return figures.percent(saving.share) if saving.reached else "never there"
+    if not saving.reached:
+        return "never there"
+    seeds = len(saving.needed)
+    if saving.reached < seeds:  # of the others nobody knows what they would need: a mean would be none
+        return f"there in {saving.reached} of {seeds}"
+    return figures.percent(saving.share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from alcli.request import Request
 from alcli.selection import DEFAULTS, SelectionReport
 from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
+
+from tests.conftest import draw
 
 Build = Callable[..., Project]
 N = 60
@@ -259,6 +262,17 @@ class TestAuto:
         assert "auto chose random: no model" in done.stderr
 
 
+def test_equal_files_that_nobody_has_read_yet_are_found(tmp_path: Path) -> None:
+    """At a cold start there are no signals, and no digests; files of different lengths need not be read."""
+    for number in range(6):
+        draw(tmp_path / f"{number}.png", shade=40 * number, seed=number)
+    (tmp_path / "copy.png").write_bytes((tmp_path / "3.png").read_bytes())
+    assert CliRunner().invoke(app, ["init", str(tmp_path)]).exit_code == 0
+    done = command("-s", "random", "--dedup", "-k", "7", "--json", tmp_path)
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["images"] == 6
+
+
 class TestExplain:
     def explained(self, project: Project, row: int, **asked: Any) -> dict[str, Any]:
         import dataclasses
@@ -318,6 +332,25 @@ class TestExplain:
         project = scored_pool(probabilities, signals={"embeddings": embeddings}, labels={0: "class-0"})
         found = self.explained(project, 20, dedup=True, k="5")
         assert found["why"] == "it is a duplicate of img-0000.jpg, which stands for it"
+
+    def test_a_duplicate_of_what_is_out_or_held_out(self, scored_pool: Build) -> None:
+        """Nobody is paid twice for one image, and none of the validation split is learned from."""
+        embeddings = np.random.default_rng(1).normal(size=(30, 8)).astype(np.float16)
+        embeddings[[20, 21]] = embeddings[[0, 1]]
+        probabilities = np.random.default_rng(0).dirichlet(np.ones(3), 30)
+        project = scored_pool(
+            probabilities,
+            signals={"embeddings": embeddings},
+            labels={0: "class-0", 2: "class-0"},
+            splits={0: "val"},
+        )
+        with ledger.writing(project, "test"):
+            manifest = ledger.read(project)
+            out = manifest.assign(np.array([1]), queried_round=1).replace(round_=1)
+            ledger.commit(project, out, command="test")
+        settings = dataclasses.replace(DEFAULTS, add=True)
+        report = selection.select(project, Request(k="30", dedup=True), settings=settings)
+        assert set(rows(report)) == set(range(30)) - {0, 1, 2, 20, 21}
 
     def test_a_candidate_that_was_none(self, pool: Project) -> None:
         order = [row for row in np.argsort(margins(pool), kind="stable").tolist() if row >= 9]

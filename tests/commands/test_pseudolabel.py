@@ -73,6 +73,7 @@ def test_precision_below_the_minimum_is_exit_code_5(pool: Project) -> None:
         ([], "--method is missing"),
         (["-k", "3"], "--method is missing"),
         (["--clear", "--threshold", "0.5"], "--method is missing"),
+        (["--clear", "--per-class", "3"], "--method is missing"),
         (["--method", "confidence"], "exactly one of -k and --threshold"),
         (["--method", "confidence", "-k", "0"], "'-k'"),
         (["--method", "sure", "-k", "1"], "'sure'"),
@@ -90,6 +91,14 @@ def test_a_wrong_command_line_is_exit_code_2(pool: Project, arguments: list[str]
     result = run(pool, *arguments)
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+def test_the_hint_can_be_pasted(pool: Project) -> None:
+    """A threshold beside -k would be refused again."""
+    assert run(pool, "-k", "2").stderr.endswith(
+        f"hint: alcli pseudolabel -k 2 --method=confidence {pool.pool}\n"
+    )
+    assert "--method=confidence --threshold=0.99 " in run(pool).stderr
 
 
 def test_nothing_left_is_exit_code_4(pool: Project) -> None:

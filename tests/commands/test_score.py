@@ -171,7 +171,10 @@ def test_parts_of_a_store_that_was_half_removed_do_not_come_back(pool: Path) -> 
 def test_one_pass_and_no_dropout_are_refused(pool: Path) -> None:
     assert "at least 2" in alcli("score", "--mc-samples", 1, pool, code=2).stderr
     alcli("train", "--epochs", 1, "--model", "lenet5", pool)
+    alcli("score", pool)
+    before = len(stored(pool)[0].keys)
     done = alcli("score", "--mc-samples", 5, pool, code=2)
+    assert len(stored(pool)[0].keys) == before == 32  # what was scored is not lost
     assert "no active dropout" in done.stderr
     assert "--dropout" in done.stderr
 

@@ -171,6 +171,12 @@ def test_a_failed_seed_is_left_out_whole(simulated: Make) -> None:
     assert line(learning_curves(columns).axes[0], "margin").get_ydata() == pytest.approx([0.62, 0.80, 0.92])
 
 
+def test_a_seed_that_is_not_finished_is_left_out_whole(simulated: Make) -> None:
+    columns = simulated({"margin": [*MARGIN, [0.1, 0.1]], "random": RANDOM})
+    (axes,) = learning_curves(columns).axes
+    assert line(axes, "margin").get_ydata() == pytest.approx([0.62, 0.80, 0.92])
+
+
 def test_a_value_that_is_not_known_is_left_out(simulated: Make) -> None:
     columns = simulated({"margin": MARGIN})
     columns["accuracy"][2] = math.nan

@@ -122,13 +122,16 @@ def test_an_audit_shows_no_guess_before_the_answer(project: Project, tmp_path: P
     audit = [card for card in before.cards if card.reason == "audit"]
     assert len(audit) == 4
     assert {(card.predicted, card.confidence, card.score) for card in audit} == {(None, None, None)}
+    assert {card.nearest for card in audit} == {None}  # its label would be a guess, too
+    assert all(card.nearest for card in before.cards if card.reason != "audit")
     assert all(card.predicted for card in before.cards if card.reason != "audit")
     assert "4 of them drawn at random for the audit" in before.about
     answer(project, [audit[0].file_name], tmp_path)
     after = {card.file_name: card for card in laid_out(project).cards}
     guess = PROBABILITIES[int(audit[0].file_name[4:8])].argmax()
     assert after[audit[0].file_name].predicted == f"class-{guess}"
-    assert after[audit[1].file_name].predicted is None
+    assert after[audit[0].file_name].nearest
+    assert (after[audit[1].file_name].predicted, after[audit[1].file_name].nearest) == (None, None)
 
 
 def test_a_blind_round_stays_blind(project: Project, tmp_path: Path) -> None:
@@ -138,7 +141,7 @@ def test_a_blind_round_stays_blind(project: Project, tmp_path: Path) -> None:
         if answered:
             answer(project, answered, tmp_path)
         found = laid_out(project)
-        assert {(card.predicted, card.confidence) for card in found.cards} == {(None, None)}
+        assert {(card.predicted, card.confidence, card.nearest) for card in found.cards} == {(None,) * 3}
         assert "without the model's guesses" in found.about
 
 

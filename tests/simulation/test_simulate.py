@@ -398,6 +398,7 @@ def test_the_pool_itself_is_left_alone(labelled_pool: Path, tmp_path: Path, snap
         (["--noise-model", "rad"], 2, "--noise-model rad needs --label-noise"),
         (["--label-noise", "30%", "--noise-model", "gaussian"], 2, "no such model, and no such file"),
         (["-m", "margin:nonsense=1"], 2, "nonsense"),
+        (["-m", "margin:candidates=5"], 2, "5 candidates are fewer than the 6 images of a batch"),
         (["-m", "margin:candidates=few"], 2, "candidates is 'few'; it must be a whole number"),
         (["-m", "margin+pseudo:threshold=1"], 2, "pseudo has no option threshold"),
         (["-m", "margin+confidence"], 2, "exactly one of -k and --threshold"),
@@ -432,7 +433,7 @@ def test_the_pool_itself_is_left_alone(labelled_pool: Path, tmp_path: Path, snap
         (
             ["--initial", "30", "--batch", "15", "--image-size", "28", "-m", "vaal"],
             5,
-            "are 60 labels; the pool has 60, and vaal needs one that stays without a label",
+            "are 60 labels; the pool has 60, and vaal needs 2 that stay without a label",
         ),
         (["-m", "entropy", "-m", "margin:foo=1"], 2, "--method margin:foo=1: unknown option of margin 'foo'"),
         (
@@ -609,6 +610,140 @@ def test_nothing_runs_on_after_a_kill(labelled_pool: Path, tmp_path: Path) -> No
             time.sleep(0.1)
         simulation.kill()
         assert simulation.communicate(timeout=20)[0] == b""
+
+
+def test_a_process_that_is_killed_fails_one_lane_and_the_others_go_on(
+    labelled_pool: Path, tmp_path: Path
+) -> None:
+    """As the system does for want of memory: the lane whose process dies again and again is the one at fault."""
+    path = tmp_path / "t.parquet"
+    arguments = [
+        *ONE,
+        "-m",
+        "margin",
+        "-m",
+        "entropy",
+        "--jobs",
+        2,
+        "--lr",
+        "0.0067",
+        "-o",
+        path,
+        labelled_pool,
+    ]
+    fatal = (
+        "import os, sys\n"
+        "from alcli import training\n"
+        "train = training.train\n"
+        "def dies(project, *given, **how):\n"
+        "    if 'margin' in str(project.state):\n"
+        "        os._exit(9)\n"
+        "    return train(project, *given, **how)\n"
+        "training.train = dies\n"
+        "if __name__ == '__main__':\n"
+        "    from alcli.main import app\n"
+        "    sys.argv[0] = 'alcli'\n"
+        "    app()\n"
+    )
+    script = tmp_path / "fatal.py"  # spawned processes import it, too
+    script.write_text(fatal, encoding="utf-8")
+    call = [sys.executable, str(script), "simulate", *map(str, arguments)]
+    done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 1, done.stderr
+    assert "margin with seed 0 failed: a process of the simulation was killed" in done.stderr
+    found = rows(path)
+    assert of(found, "entropy", "error") == of(found, "random", "error") == [None, None]
+    assert [row["method"] for row in found if row["error"]] == ["margin"]
+
+
+def test_a_lane_in_progress_outlives_first_labels_that_fail(
+    labelled_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A method that is added asks more of the first labels; what was measured without it must not be lost."""
+    path, whole = tmp_path / "t.parquet", tmp_path / "whole.parquet"
+    arguments = [*ONE, "--rounds", 2, "-m", "margin"]
+    train, calls = training.train, 0
+
+    def stops(project: Project, options: training.Options, **how: object) -> object:
+        nonlocal calls
+        calls += "margin" in str(project.state)
+        if calls == 2:
+            raise KeyboardInterrupt
+        return train(project, options, **how)  # type: ignore[arg-type]
+
+    def fails(project: Project, options: training.Options, **how: object) -> object:
+        if "first-labels" in str(project.state):
+            raise RuntimeError("out of memory")
+        return train(project, options, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "train", stops)
+    assert simulate(*arguments, "--lr", "0.0068", "-o", path, labelled_pool).exit_code == 130
+    monkeypatch.setattr(training, "train", fails)
+    more = [*arguments, "-m", "triplet-margin", "--lr", "0.0068", "-o", path, labelled_pool]
+    assert simulate(*more).exit_code == 1
+    monkeypatch.setattr(training, "train", train)
+    assert simulate(*more).exit_code == 0
+    shutil.rmtree(labelled_pool / ".alcli" / "simulations" / simulations_of(labelled_pool, "0.0068"))
+    assert simulate(*arguments, "--lr", "0.0068", "-o", whole, labelled_pool).exit_code == 0
+    for column in ("labels", "accuracy", "batch"):
+        assert of(rows(path), "margin", column) == of(rows(whole), "margin", column)
+
+
+def test_noise_that_depends_on_the_round_is_the_same_after_an_interruption(
+    labelled_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alcli import labelling
+
+    arguments = [*ONE, "--rounds", 3, "--batch", 10, "--label-noise", "50%", "--noise-model", "rad"]
+    broken, whole = tmp_path / "broken.parquet", tmp_path / "whole.parquet"
+    take_in, calls = labelling.import_labels, 0
+
+    def stops(*given: object, **how: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+        return take_in(*given, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(labelling, "import_labels", stops)
+    assert simulate(*arguments, "--lr", "0.0069", "-o", broken, labelled_pool).exit_code == 130
+    monkeypatch.setattr(labelling, "import_labels", take_in)
+    assert simulate(*arguments, "--lr", "0.0069", "-o", broken, labelled_pool).exit_code == 0
+    shutil.rmtree(labelled_pool / ".alcli" / "simulations" / simulations_of(labelled_pool, "0.0069"))
+    assert simulate(*arguments, "--lr", "0.0069", "-o", whole, labelled_pool).exit_code == 0
+    for column in ("labels", "label_noise", "accuracy", "batch"):
+        assert of(rows(broken), "random", column) == of(rows(whole), "random", column)
+
+
+def test_a_finished_lane_takes_no_disk_while_others_run(
+    labelled_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, states = training.train, []
+
+    def watched(project: Project, options: training.Options, **how: object) -> object:
+        states.append(sorted(path.parent.name for path in project.state.parent.parent.glob("*/state")))
+        return train(project, options, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "train", watched)
+    arguments = [*ONE, "-m", "margin", "-m", "entropy", "--lr", "0.0083", "-o", tmp_path / "t.parquet"]
+    assert simulate(*arguments, labelled_pool).exit_code == 0
+    methods = [[name for name in names if not name.startswith("first-labels")] for names in states]
+    assert [len(names) for names in methods] == [0, 1, 1, 1]
+
+
+def test_seeds_that_failed_count_for_more_than_pictures_that_cannot_be_drawn(
+    labelled_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(project: Project, options: training.Options, **how: object) -> object:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(training, "train", fails)
+    pictures = ["--plot", f"curves={tmp_path / 'c.png'}", "--plot", f"labels={tmp_path / 'l.png'}"]
+    done = simulate(
+        *ONE, "-m", "margin", "--lr", "0.0073", *pictures, "-o", tmp_path / "t.parquet", labelled_pool
+    )
+    assert done.exit_code == 1
+    assert done.stderr.count("is not drawn") == 2
 
 
 def test_several_at_once_give_the_same_table(labelled_pool: Path, tmp_path: Path) -> None:

@@ -110,7 +110,11 @@ class TestWhatIsSaved:
         recorded = models.newest(project).about["options"]
         assert (recorded["loss"], recorded["objective"]) == ("bootstrap-hard", "classifier")
         assert recorded["parameters"] == {"beta": 0.8}
-        assert (recorded["label_smoothing"], recorded["warm_up_epochs"]) == (0.1, 2)
+        assert (recorded["label_smoothing"], recorded["warm_up_epochs"]) == (0.1, 0)  # a third of one epoch
+        for epochs, usual in ((3, 1), (9, 2)):
+            train(project, dataclasses.replace(options, epochs=epochs))
+            assert models.newest(project).about["options"]["warm_up_epochs"] == usual
+        train(project, options)
         assert not train(project, options).trained
         assert not train(project, dataclasses.replace(options, parameters={"beta": "0.80"})).trained
         assert train(project, dataclasses.replace(options, parameters={"beta": "0.7"})).trained
@@ -120,7 +124,7 @@ class TestWhatIsSaved:
         project = make_pool()
         plain = set(train_and_load(project, Options(epochs=1, embedding="none")))
         for case in ("reconstruction", "co-teaching"):
-            options = Options(epochs=1, embedding="none", **CASES[case])
+            options = Options(epochs=2, embedding="none", **CASES[case])
             assert set(train_and_load(project, options)) == plain
 
     def test_co_teaching_says_where_its_noise_rate_is_from(self, make_pool: MakePool) -> None:
@@ -177,7 +181,7 @@ class TestRefining:
     def test_without_pseudo_labels_there_is_nothing_to_refine(
         self, make_pool: MakePool, caplog: pytest.LogCaptureFixture
     ) -> None:
-        report = train(make_pool(), dataclasses.replace(self.OPTIONS, epochs=1))
+        report = train(make_pool(), dataclasses.replace(self.OPTIONS, epochs=4))
         assert "no pseudo-labels to refine" in caplog.text
         assert "refined_pseudo_labels" not in report.metrics
 
@@ -188,6 +192,7 @@ class TestRefining:
         ({"label_smoothing": 1.0}, "--label-smoothing 1.0"),
         ({"mixup": -1.0}, "--mixup -1.0"),
         ({"warm_up_epochs": -1}, "--warm-up-epochs -1"),
+        ({"warm_up_epochs": 4, "loss": "bootstrap-hard"}, "--warm-up-epochs 4 leave nothing of --epochs 4"),
         ({"noise_rate": "0.1"}, "--noise-rate is for --co-teaching"),
         ({"co_teaching": True, "noise_rate": "1"}, r"--noise-rate 1: a share in \[0, 1\)"),
         ({"refine_pseudo": "mean", "use_pseudo_labels": False}, "--refine-pseudo needs --use-pseudo-labels"),

@@ -520,6 +520,33 @@ def test_pseudo_labels_are_learned_from_only_if_asked_for(make_pool: MakePool) -
     assert manifests.read(project.manifest).labelled.sum() == 18
 
 
+def test_a_guess_that_a_person_confirms_is_trained_on_anew(make_pool: MakePool) -> None:
+    """The label is the same, but refining and `vaal` treat what people said otherwise."""
+    project = make_pool(unlabelled=2)
+    options = dataclasses.replace(QUICK, use_pseudo_labels=True)
+    with ledger.writing(project, "test"):
+        manifest = manifests.read(project.manifest)
+        rows = np.flatnonzero(~manifest.labelled)
+        ledger.commit(project, manifest.assign(rows, pseudo_label="bright"), command="test")
+    first = train(project, options)
+    with ledger.writing(project, "test"):
+        manifest = manifests.read(project.manifest)
+        ledger.commit(project, manifest.assign(rows, label="bright", pseudo_label=None), command="test")
+    again = train(project, options)
+    assert (again.trained, again.pseudo_labelled) == (True, 0)
+    assert again.model != first.model
+
+
+def test_a_guess_about_a_declined_image_is_not_learned_from(make_pool: MakePool) -> None:
+    project = make_pool(unlabelled=2)
+    with ledger.writing(project, "test"):
+        manifest = manifests.read(project.manifest)
+        rows = np.flatnonzero(~manifest.labelled)
+        manifest = manifest.assign(rows, pseudo_label="bright").assign(rows[:1], status="skipped")
+        ledger.commit(project, manifest, command="test")
+    assert train(project, dataclasses.replace(QUICK, use_pseudo_labels=True)).pseudo_labelled == 5
+
+
 def test_progress_tells_loss_and_accuracy(make_pool: MakePool) -> None:
     listener, stage = Listener(), "training lenet (classifier)"
     train(make_pool(val=2), progress=listener.progress)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from alcli import files, models, networks, scoring, training
+from alcli import files, ledger, models, networks, scoring, training
+from alcli import manifest as manifests
 from alcli.errors import InputRejected
 from alcli.main import app
 from alcli.networks import Blueprint
@@ -199,9 +200,29 @@ class TestBadInput:
 
     def test_a_pool_without_unlabelled_images(self, make_pool: MakePool) -> None:
         project = make_pool()
-        with pytest.raises(InputRejected, match="nothing to tell apart"):
+        with pytest.raises(InputRejected, match="18 readable images of the train split, and 0 have"):
             train(project)
         assert models.all_models(project) == []
+
+    @pytest.mark.parametrize("unlabelled", [0, 1])
+    def test_one_image_is_no_batch(self, make_pool: MakePool, unlabelled: int) -> None:
+        project = make_pool()
+        with ledger.writing(project, "test"):
+            manifest = manifests.read(project.manifest)
+            rows = np.arange(unlabelled)
+            ledger.commit(project, manifest.assign(rows, label=None), command="test")
+        with pytest.raises(
+            InputRejected, match=f"and {unlabelled} have no label: to tell them apart takes 2"
+        ):
+            train(project)
+
+    def test_without_any_label_by_people_there_is_nothing_to_tell_apart(self, make_pool: MakePool) -> None:
+        project = with_pseudo_labels(make_pool(unlabelled=4))
+        with ledger.writing(project, "test"):
+            manifest = manifests.read(project.manifest)
+            ledger.commit(project, manifest.assign(manifest.labelled, label=None), command="test")
+        with pytest.raises(InputRejected, match="people labelled 0 readable images"):
+            train(project, dataclasses.replace(QUICK, use_pseudo_labels=True))
 
     def test_a_classifier_has_no_discriminator_and_that_is_said(self, make_pool: MakePool) -> None:
         project = make_pool(unlabelled=2)

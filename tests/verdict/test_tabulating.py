@@ -35,6 +35,12 @@ def test_a_table_by_hand() -> None:
     ]  # fmt: skip
 
 
+def test_what_only_some_seeds_reach_has_no_mean() -> None:
+    curves = {"random": [RANDOM, RANDOM], "margin": [[0.5, 0.7, 0.7], [0.5, 0.6, 0.69]]}
+    _, headings, (_, shown) = table(judge(results(curves)))
+    assert shown[headings.index("saves")] == "there in 1 of 2"
+
+
 @pytest.mark.parametrize(
     ("rounds", "expected"),
     [(1, [0]), (2, [0, 1]), (5, [0, 1, 2, 3, 4]), (11, [0, 2, 5, 8, 10]), (21, [0, 5, 10, 15, 20])],

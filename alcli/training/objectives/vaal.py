@@ -29,6 +29,7 @@ from alcli.training.objectives.classifier import classifier
 from alcli.training.splits import WHOLE_POOL, Split
 
 _ROUND = 3  # steps: two of the autoencoder, one of the discriminator
+_FEWEST = 2  # images of a kind: batches are normalised
 
 
 def vaal(
@@ -39,7 +40,7 @@ def vaal(
     z: Annotated[int, Range(1, 4096)] = 32,
     vae_width: Annotated[int, Range(1, 1024)] = 32,
     vae_epochs: Annotated[int, Range(1, 100_000)] = 100,
-    vae_batch: Annotated[int, Range(1, 100_000)] = 128,
+    vae_batch: Annotated[int, Range(2, 100_000)] = 128,
     vae_lr: Annotated[float, Range(1e-9, 1)] = 5e-4,
     vae_mse: Literal["mean", "sum"] = "mean",
     beta: Annotated[float, Range(0, 1e9)] = 1.0,
@@ -61,7 +62,7 @@ def vaal(
         lambda_: Weight of deceiving the discriminator.
 
     Raises:
-        InputRejected: People labelled every image, so that there is nothing to tell apart.
+        InputRejected: People labelled too few images, or all, so that there is nothing to tell apart.
     """
     del z, vae_width  # the networks have them
     pool = _by_people(examples[WHOLE_POOL], job.splits[WHOLE_POOL])
@@ -88,9 +89,10 @@ class _Game:
         self.discriminator = model.companions["discriminator"]
         self.pool = pool
         self.labelled, self.unlabelled = np.flatnonzero(pool.codes >= 0), np.flatnonzero(pool.codes < 0)
-        if not len(self.unlabelled):
+        if min(len(self.labelled), len(self.unlabelled)) < _FEWEST:
             raise InputRejected(
-                "every readable image of the train split is labelled: a discriminator has nothing to tell apart",
+                f"people labelled {len(self.labelled)} readable images of the train split, and "
+                f"{len(self.unlabelled)} have no label: to tell them apart takes {_FEWEST} of each",
                 hint="--objective classifier",
             )
         self.size = size
