@@ -81,6 +81,20 @@ def newest(project: Project) -> ModelRecord:
     return records[-1]
 
 
+def repeats_labels(project: Project, record: ModelRecord) -> bool:
+    """Return whether a model's embeddings were learned with labels of this pool, and so may repeat wrong ones.
+
+    A frozen backbone's were not, unless it is of a network that was trained here.
+    """
+    if record.external:
+        return False
+    if not record.about.get("frozen", False):
+        return True
+    digest = record.about.get("options", {}).get("weights_digest")
+    own = (path for other in all_models(project) for path in other.folder.glob("*.safetensors"))
+    return bool(digest) and any(files.file_digest(path) == digest for path in own)
+
+
 def learned(record: ModelRecord) -> NDArray[np.uint64] | None:
     """Return the keys of the images whose labels a model learned from, ascending; None where nothing tells."""
     import numpy as np

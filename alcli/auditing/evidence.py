@@ -90,7 +90,7 @@ def gather(project: Project, manifest: Manifest, rows: Rows, *, seed: int = 0) -
         label_model=label_model,
         classifier=classifier,
         network=unseen,
-        bent=not (unseen.all() or record.external or record.about.get("frozen", False)),
+        bent=not unseen.all() and models.repeats_labels(project, record),
     )
 
 

@@ -62,7 +62,8 @@ class Explanation:
 def explain(project: Project, request: Request, file_name: str, *, settings: Settings) -> Explanation:
     """Explain one image under the open round, or, if none is open, under what `request` would select now.
 
-    Nothing is written. The choice is made again from the saved signals, which gives the same one.
+    Nothing is written. What is in an open round stands in its record. Of another image the choice tells, made again
+    from the saved signals, as long as it comes out as it did then: not after answers or another model.
 
     Raises:
         UsageError: No such image is in the pool; or a strategy or option is not legal.
@@ -73,11 +74,21 @@ def explain(project: Project, request: Request, file_name: str, *, settings: Set
     row = _row(manifest, file_name)
     open_rounds = manifest.open_rounds
     number = open_rounds[-1] if open_rounds else None
-    if number is not None:  # as it was when that round was selected
-        request = Request(**rounds.read(project, number).request)
-        mine = manifest.equals("queried_round", number)
-        manifest = manifest.assign(mine, queried_round=None).replace(round_=number - 1)
+    record = None if number is None else rounds.read(project, number)
+    listed = None
+    if record is not None:  # as it was when that round was selected
+        request = Request(**record.request)
+        listed = _listed(record, file_name)
+        mine = manifest.equals("queried_round", record.number)
+        answered = int(mine.sum()) < len(record.table)
+        manifest = manifest.assign(mine, queried_round=None).replace(round_=record.number - 1)
     chooser = Chooser.build(project, manifest, request, device=accelerated.device_for(settings.device))
+    if record is not None and listed is not None:
+        others = rounds.rows_of(manifest, [str(name) for name in record.table["alcli_id"].to_pylist()])
+        return _beside(listed, chooser, row, others[(others >= 0) & (others != row)])
+    if record is not None and chooser.candidates[row] and (changed := _changed(record, chooser, answered)):
+        why = f"it is not among its {len(record.table)} images; how it ranked cannot be told any more: {changed}"
+        return Explanation(file_name, record.about["strategy"], number, selected=False, why=why)
     lacking = len(chooser.unscored()) or (chooser.probe and len(chooser.unprobed()))
     if lacking:
         raise StepMissing(f"{lacking} images have no signals yet", hint=project.command("score"))
@@ -87,11 +98,42 @@ def explain(project: Project, request: Request, file_name: str, *, settings: Set
     choice = chooser.choose(manifest.round + 1)
     at = np.flatnonzero(choice.rows == row)
     found = _chosen(found, choice, int(at[0])) if len(at) else _passed_over(found, chooser, choice, row)
+    return _beside(found, chooser, row, choice.rows[choice.rows != row])
+
+
+def _beside(found: Explanation, chooser: Chooser, row: int, selected: NDArray[np.int64]) -> Explanation:
+    """Add the selected and the labelled image nearest to it."""
     return replace(
         found,
-        nearest_selected=_nearest(chooser, row, choice.rows[choice.rows != row]),
+        nearest_selected=_nearest(chooser, row, selected),
         nearest_labelled=_nearest(chooser, row, chooser.source.teachers),
     )
+
+
+def _listed(record: rounds.Round, file_name: str) -> Explanation | None:
+    """Say what a round's list says of an image; None where it does not stand there.
+
+    Where gold rows are among them it says the rank and no more, as the list does.
+    """
+    at = record.sent["file_name"].index(file_name).as_py()
+    if at < 0:
+        return None
+    of, (row,) = len(record.sent), record.sent.slice(at, 1).to_pylist()
+    strategy = record.about["strategy"]
+    found = Explanation(file_name, strategy, record.number, selected=True, why="", rank=at + 1, of=of)
+    return replace(
+        found, why=_words(strategy, row["reason"], at, of), score=row["score"], reason=row["reason"]
+    )
+
+
+def _changed(record: rounds.Round, chooser: Chooser, answered: bool) -> str:
+    """Say why a round's choice would not come out as it did; nothing if it would."""
+    if answered:
+        return "answers came back"
+    model = chooser.source.record
+    if record.about["model"] is not None and (model is None or model.id != record.about["model"]):
+        return f"it was by model {record.about['model']}, which is not the newest"
+    return ""
 
 
 def _row(manifest: Manifest, file_name: str) -> int:
@@ -121,21 +163,26 @@ def _chosen(found: Explanation, choice: Choice, at: int) -> Explanation:
     """Say why an image is in the selection, at position `at`."""
     reason = choice.reasons[at]
     score = float(choice.scores[at])
-    words = {
-        "audit": "it was drawn at random for the audit",
-        rounds.AGAIN: f"it ranks {at + 1} of {len(choice.rows)} selected images: its label is worth checking",
-        "fill": "the strategy had nothing more to gain, and it fills up the batch",
-        "diverse": f"{found.strategy} picked it as number {at + 1} of the batch",
-    }
     return replace(
         found,
         selected=True,
-        why=words.get(reason, f"it ranks {at + 1} of {len(choice.rows)} selected images"),
+        why=_words(found.strategy, reason, at, len(choice.rows)),
         rank=at + 1,
         of=len(choice.rows),
         score=None if np.isnan(score) else score,
         reason=reason,
     )
+
+
+def _words(strategy: str, reason: str | None, at: int, of: int) -> str:
+    """Say in words why the image at position `at` of `of` was chosen."""
+    words = {
+        "audit": "it was drawn at random for the audit",
+        rounds.AGAIN: f"it ranks {at + 1} of {of} selected images: its label is worth checking",
+        "fill": "the strategy had nothing more to gain, and it fills up the batch",
+        "diverse": f"{strategy} picked it as number {at + 1} of the batch",
+    }
+    return words.get(reason or "", f"it ranks {at + 1} of {of} selected images")
 
 
 def _passed_over(found: Explanation, chooser: Chooser, choice: Choice, row: int) -> Explanation:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import models
+from alcli import inference, models
 from alcli.errors import StepMissing
 from alcli.manifest import Manifest
 from alcli.models import ModelRecord
@@ -57,6 +57,12 @@ def rate(options: Options, project: Project, manifest: Manifest, train: Split) -
         return NoiseRate(share, GIVEN)
     record, embeddings = _newest_embeddings(project, manifest, train)
     share = _estimate(embeddings, manifest, train, options.seed)
+    if models.repeats_labels(project, record) and _learned(record, manifest.keys[train.rows]):
+        logger.warning(
+            "model %s learned from some of these labels, so its embeddings repeat wrong ones, and the estimate is too "
+            "low; a backbone that stays as it is does not learn them, or give --noise-rate a share",
+            record.id,
+        )
     logger.info(
         "noise rate: %.1f %% of the labels seem wrong, estimated by confident learning on the embeddings of "
         "model %s",
@@ -64,6 +70,11 @@ def rate(options: Options, project: Project, manifest: Manifest, train: Split) -
         record.id,
     )
     return NoiseRate(share, f"estimated from model {record.id}")
+
+
+def _learned(record: ModelRecord, keys: NDArray[np.uint64]) -> bool:
+    known = models.learned(record)
+    return known is None or bool(np.isin(keys, known).any())
 
 
 def _estimate(embeddings: NDArray[np.float32], manifest: Manifest, train: Split, seed: int) -> float:
@@ -84,7 +95,12 @@ def _newest_embeddings(
         if known.get("source", GIVEN) != GIVEN and record.about["labels_digest"] == now:
             continue
         store = SignalStore(record.signals(project))
-        if store and _SIGNAL in store.shapes and (store.locate(keys) >= 0).all():
+        if not store or _SIGNAL not in store.shapes:
+            continue
+        stale = train.rows[store.locate(keys) < 0]
+        if not record.external:
+            stale = inference.stale_rows(manifest, train.rows, store)
+        if not len(stale):
             return record, store.read([_SIGNAL], keys)[_SIGNAL].astype(np.float32)
     raise StepMissing(
         "--noise-rate auto needs a model that all labelled images were scored with, and there is none",

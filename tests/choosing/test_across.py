@@ -292,6 +292,27 @@ class TestExplain:
         assert found["nearest_labelled"]["distance"] == pytest.approx(distances.min(), rel=1e-4)
         assert self.explained(pool, first)["rank"] == 1
 
+    def test_once_answers_came_the_record_tells(self, pool: Project, tmp_path: Path) -> None:
+        """Chosen again, the round would have images that it never had."""
+        chosen = rows(select(pool, k="5"))
+        order = [row for row in np.argsort(margins(pool), kind="stable").tolist() if row >= 9]
+        answers = tmp_path / "answers.csv"
+        lines = "".join(f"img-{row:04d}.jpg,class-0\n" for row in chosen[:2])
+        answers.write_text(f"file_name,label\n{lines}", encoding="utf-8")
+        assert CliRunner().invoke(app, ["import-labels", str(answers), str(pool.pool)]).exit_code == 0
+        assert [self.explained(pool, row)["rank"] for row in chosen] == [1, 2, 3, 4, 5]
+        found = self.explained(pool, order[5])
+        assert (found["selected"], found["rank"]) == (False, None)
+        assert found["why"].endswith("how it ranked cannot be told any more: answers came back")
+
+    def test_gold_is_not_given_away(self, pool: Project) -> None:
+        report = select(pool, k="5", gold="40%")
+        names = [str(name) for name in report.table["file_name"].to_pylist()]
+        found = [self.explained(pool, int(name[4:8])) for name in names]
+        assert len(found) == 7
+        assert [one["why"] for one in found] == [f"it ranks {at} of 7 selected images" for at in range(1, 8)]
+        assert {(one["score"], one["reason"]) for one in found} == {(None, None)}
+
     def test_an_image_that_ranks_too_low(self, pool: Project) -> None:
         chosen = rows(select(pool, k="5"))
         order = [row for row in np.argsort(margins(pool), kind="stable").tolist() if row >= 9]

@@ -56,6 +56,28 @@ def test_it_is_estimated_from_embeddings(
     assert "estimated by confident learning on the embeddings of model 0001-aaaaaa" in caplog.text
 
 
+def test_it_warns_of_a_model_that_learned_these_labels(
+    flipped: Callable[..., Project], caplog: pytest.LogCaptureFixture
+) -> None:
+    """By heart perhaps: then they look right. Not so a frozen backbone, unless it is of a network trained here."""
+    project = flipped(0.2)
+    record = project.models / "0001-aaaaaa" / models.RECORD
+    about = files.read_json(record) | {"kind": "trained"}
+    own = project.models / "0001-aaaaaa" / "classifier.safetensors"
+    own.write_bytes(b"weights")
+
+    def warned(**facts: Any) -> bool:
+        files.write_json(record, {**about, **facts})
+        caplog.clear()
+        rate_of(project)
+        return "learned from some of these labels" in caplog.text
+
+    assert warned()
+    assert not warned(frozen=True)
+    assert not warned(frozen=True, options={"weights_digest": "of another file"})
+    assert warned(frozen=True, options={"weights_digest": files.file_digest(own)})
+
+
 def test_if_every_label_seems_wrong_something_is_kept_all_the_same(
     flipped: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:
