@@ -57,6 +57,21 @@ def fill_in(path: Path, labels: list[str], *, encoding: str = "utf-8", delimiter
             writer.writerows(rows)
 
 
+def test_a_list_that_was_broken_by_hand_is_not_written_over(
+    pool: Path, tmp_path: Path, snapshot: Snapshot
+) -> None:
+    """`import-labels` refuses it for one comma too many; the answers in it are not lost for that."""
+    batch = tmp_path / "batch.csv"
+    select(batch, pool)
+    fill_in(batch, ["class-0", "class-1", "class-0"])
+    batch.write_text(batch.read_text().rstrip() + ",,one comma too many\n")
+    assert run("import-labels", batch, pool).exit_code == 5
+    before = snapshot(tmp_path)
+    done = select(batch, pool)
+    assert (done.exit_code, snapshot(tmp_path)) == (5, before)
+    assert f"{batch} is a list of alcli's that cannot be read any more" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "more"),
     [
