@@ -30,8 +30,8 @@ from alcli.tables import is_text
 
 logger = logging.getLogger("alcli")
 
+_FEWEST_PASSES = 2  # of dropout: one shows no disagreement
 # Axes of one row, and the type it is kept in.
-_FEWEST_PASSES = 2
 _KNOWN: dict[str, tuple[int, str]] = {
     "probabilities": (1, "float32"),
     "embeddings": (1, "float16"),

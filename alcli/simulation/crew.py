@@ -50,7 +50,7 @@ class Crew:
             return
         if not (left := self._together(self.pool, lanes)):
             return
-        logger.warning(f"{_KILLED}: what is not finished runs one at a time")
+        logger.warning("%s: what is not finished runs one at a time", _KILLED)
         for lane in left:
             with _processes(1) as alone:
                 if self._together(alone, [lane]):
@@ -69,9 +69,8 @@ class Crew:
         while waiting:
             _, waiting = wait(waiting, timeout=_LOOK_EVERY_S)
             self.told()
-        broken = {id(lane) for future, lane in futures.items() if not _ended(future)}
-        submitted = {id(lane) for lane in futures.values()}
-        return [lane for lane in lanes if id(lane) in broken or id(lane) not in submitted]
+        ended = {lane.folder for future, lane in futures.items() if _ended(future)}
+        return [lane for lane in lanes if lane.folder not in ended]
 
 
 @contextlib.contextmanager

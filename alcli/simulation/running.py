@@ -96,10 +96,8 @@ class _Runner:
     def _begin(self) -> int:
         """Make the state where there is none; return how many lines count."""
         if self.lane.begun:
-            done = len(self.lane.lines())
-            if (
-                ledger.read(self.project).round <= done
-            ):  # else lines were lost, and it is past what they measured
+            done, round_ = len(self.lane.lines()), ledger.read(self.project).round
+            if round_ <= done:  # else lines were lost, and the state is past what they measured
                 return done
         self.lane.lines_path.unlink(missing_ok=True)
         shutil.rmtree(self.lane.state, ignore_errors=True)
