@@ -53,12 +53,12 @@ def newest_batch(project: Project, manifest: Manifest) -> dict[str, Any] | None:
         after `--blind`.
     """
     try:
-        withheld = votebook.read(project, manifest, votebook.WITHHELD)
-        said = dict(zip(withheld["alcli_id"].to_pylist(), withheld["label"].to_pylist(), strict=True))
         for number in sorted({*range(1, manifest.round + 1)} - {*manifest.open_rounds}, reverse=True):
             path = project.round_folder(number) / rounds.TABLE
             table = pq.read_table(path, columns=["alcli_id", "predicted_label"])
             asked, guesses = table["alcli_id"].to_pylist(), table["predicted_label"].to_pylist()
+            withheld = votebook.read(project, manifest, votebook.WITHHELD, of=number)
+            said = dict(zip(withheld["alcli_id"].to_pylist(), withheld["label"].to_pylist(), strict=True))
             labels = zip(asked, _answers(project, manifest, number, asked), strict=True)
             answers = [said.get(name) if label is None else label for name, label in labels]
             if any(answer is not None for answer in answers):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alcli import files
-from alcli.errors import StepMissing
+from alcli.errors import InputRejected, StepMissing
 from alcli.project import Project
 
 if TYPE_CHECKING:
@@ -64,9 +65,22 @@ class ModelRecord:
 
 
 def all_models(project: Project) -> list[ModelRecord]:
-    """Return every finished model, oldest first."""
-    records = sorted(project.models.glob(f"[0-9]*/{RECORD}"))
-    return [ModelRecord(path.parent, files.read_json(path)) for path in records]
+    """Return every finished model, oldest first.
+
+    Raises:
+        InputRejected: A record is damaged.
+    """
+    return [_read(path) for path in sorted(project.models.glob(f"[0-9]*/{RECORD}"))]
+
+
+def _read(path: Path) -> ModelRecord:
+    try:
+        return ModelRecord(path.parent, dict(files.read_json(path)))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputRejected(
+            f"{path} cannot be read: {error}",
+            hint=f"rm -r {shlex.quote(str(path.parent))} takes this model away; the others stay",
+        ) from error
 
 
 def newest(project: Project) -> ModelRecord:

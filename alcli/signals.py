@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,10 +69,17 @@ class SignalStore:
 
         Raises:
             StepMissing: Nothing was ever scored here.
+            InputRejected: It is damaged.
         """
         if not self:
             raise StepMissing(f"no signals in {self.folder}", hint="alcli score POOL")
-        return dict(files.read_json(self.folder / RECORD))
+        try:
+            return dict(files.read_json(self.folder / RECORD))
+        except (ValueError, TypeError) as error:
+            raise InputRejected(
+                f"{self.folder / RECORD} cannot be read: {error}",
+                hint=f"rm -r {shlex.quote(str(self.folder))}, and alcli score computes its signals again",
+            ) from error
 
     def create(self, **about: Any) -> None:
         """Write `signals.json`: `model`, `transform`, and `signals` with the shape and dtype of each."""
@@ -217,8 +225,18 @@ class SignalStore:
 
 
 def _open(path: Path) -> pa.Table:
-    """Map one part into memory; nothing is read until it is used."""
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    """Map one part into memory; nothing is read until it is used.
+
+    Raises:
+        InputRejected: It is damaged.
+    """
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise InputRejected(
+            f"the signals in {path} cannot be read: {error}",
+            hint=f"rm {shlex.quote(str(path))}, and alcli score computes them again",
+        ) from error
 
 
 def _to_arrow(values: NDArray[Any]) -> pa.Array:

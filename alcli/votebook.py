@@ -12,7 +12,7 @@ and the next delivery removes them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -57,19 +57,21 @@ def delivered(manifest: Manifest, number: int) -> Manifest:
     return changed
 
 
-def read(project: Project, manifest: Manifest, name: str = VOTES) -> pa.Table:
+def read(project: Project, manifest: Manifest, name: str = VOTES, *, of: int | None = None) -> pa.Table:
     """Return the answers that count, oldest delivery first, with the columns of `COLUMNS`.
 
     Args:
         project: The pool.
         manifest: Its manifest.
         name: Of the side files: `votes.parquet`, `withheld.parquet`, or `gold_answers.parquet` of `alcli.gold`.
+        of: Only answers about images of this round; 0 for those of none.
 
     Raises:
         InputRejected: A side file is damaged.
     """
     seen = deliveries(manifest)
-    tables = [_counting(_load(path), seen) for path in _places(project, name, manifest.round)]
+    numbers = range(manifest.round + 1) if of is None else [of]
+    tables = [_counting(_load(path), seen) for path in _places(project, name, numbers)]
     together = pa.concat_tables([COLUMNS.empty_table(), *tables])
     return together.take(pa.array(np.argsort(together["delivery"].to_numpy(), kind="stable")))
 
@@ -136,7 +138,7 @@ def write(
         CannotWrite: The disk is full or read-only.
     """
     seen = deliveries(manifest)
-    old = {path: _load(path) for name in added for path in _places(project, name, manifest.round)}
+    old = {path: _load(path) for name in added for path in _places(project, name, range(manifest.round + 1))}
     if seen is None:
         seen = max((int(pc.max(table["delivery"]).as_py() or 0) for table in old.values()), default=0)
     content = {path: _counting(table, seen) for path, table in old.items()}
@@ -161,9 +163,9 @@ def _place(project: Project, name: str, number: int) -> Path:
     return (project.round_folder(number) if number else project.home / "votes") / name
 
 
-def _places(project: Project, name: str, newest: int) -> Iterator[Path]:
-    """Yield the side files that there are; those of a round that was undone count for nothing."""
-    for number in range(newest + 1):
+def _places(project: Project, name: str, numbers: Iterable[int]) -> Iterator[Path]:
+    """Yield the side files that there are of rounds; those of a round that was undone count for nothing."""
+    for number in numbers:
         if (path := _place(project, name, number)).exists():
             yield path
 

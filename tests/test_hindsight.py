@@ -161,6 +161,20 @@ def test_what_a_check_withheld_counts_as_people_gave_it(pool: Project) -> None:
     assert hindsight.newest_batch(pool, after) is None
 
 
+def test_what_was_withheld_of_another_round_does_not_count(pool: Project) -> None:
+    """Round 1 was withdrawn, and its image came back with round 2, where a check withheld the answer."""
+    batch(pool, {0: "class-0"})
+    batch(pool, {0: "class-0"}, round_=2)
+    before = manifests.read(pool.manifest).replace(round_=2)
+    said = pa.table(
+        [before.strings("alcli_id", np.array([0])), ["ann"], ["class-0"], [None]], schema=recording.SAID
+    )
+    after = votebook.write(pool, before, {votebook.WITHHELD: (said, np.array([2]))})
+    assert hindsight.newest_batch(pool, after) == {"round": 2, "n": 1, "correct": 1}
+    out = after.assign(np.array([1]), queried_round=2)
+    assert hindsight.newest_batch(pool, out) is None
+
+
 def test_a_batch_of_which_all_was_withheld_is_the_newest(pool: Project) -> None:
     batch(pool, {0: "class-0"})
     batch(pool, {1: "class-0"}, round_=2)

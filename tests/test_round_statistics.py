@@ -130,6 +130,7 @@ def test_uncertainty_by_scipy(scored_pool: Build) -> None:
     assert found["uncertainty"] == pytest.approx(normal[3:].mean(), rel=1e-6)
     assert found["batch_uncertainty"] == pytest.approx(normal[batch].max(), rel=1e-6)
     assert (found["model"], found["labels"], found["held_out"]) == ("0001-aaaaaa", 2, None)
+    assert found["classes"] == {"class-0": 1, "class-1": 1, "class-2": 0}
 
 
 def test_the_scores_of_all_that_were_ranked(scored_pool: Build) -> None:
@@ -163,6 +164,7 @@ def test_without_a_model_nothing_is_known(scored_pool: Build) -> None:
     found = recorded(report)
     assert found.pop("histogram")["counts"]
     assert (found.pop("labels"), found.pop("compared")) == (0, 0)
+    assert set(found.pop("classes").values()) == {0}
     assert set(found.values()) == {None}
     assert not (report.path.parent / rounds.STOP_SET).exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ LISTING = "suspects.csv"
 
 
 def newest(project: Project) -> dict[str, Any]:
-    """Return the record of the newest audit; nothing where there is none."""
-    records = sorted(project.audits.glob(f"[0-9]*/{RECORD}"))
-    return dict(files.read_json(records[-1])) if records else {}
+    """Return the record of the newest audit; nothing where there is none, or none that can be read."""
+    for path in sorted(project.audits.glob(f"[0-9]*/{RECORD}"), reverse=True):
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            return dict(files.read_json(path))
+    return {}
 
 
 def listing(project: Project, number: int) -> Path:

@@ -128,7 +128,7 @@ class Chooser:
             clusters=unknown if batch.clusters is None else [*batch.clusters.tolist(), *[None] * audits],
             guesses=guesses,
             confidence=confidence,
-            nearest_labelled=source.nearest_names(rows, source.teachers) if compared else unknown,
+            nearest_labelled=source.nearest_names(rows, source.examples) if compared else unknown,
             duplicates=field.listed(source.manifest, positions),
             stepped_back=len(field.doubles),
             model=source.record.id if source.record and source.store else None,

@@ -61,6 +61,11 @@ class Source:
         return np.flatnonzero(manifest.labelled & manifest.equals("split", "train") & manifest.readable)
 
     @functools.cached_property
+    def examples(self) -> Positions:
+        """(e,) rows of the teachers that may be shown: naming one that is out would tell that it has a label."""
+        return self.teachers[~self.manifest.out[self.teachers]]
+
+    @functools.cached_property
     def classes(self) -> list[str]:
         """Class names that codes stand for: the model's, then those labelled since it was trained."""
         known = self.record.classes if self.record else []
@@ -115,10 +120,10 @@ class Source:
         return distances.Nearest(others[found.rows] if len(others) else found.rows, found.distances)
 
     def nearest_names(self, rows: Positions, others: Positions) -> list[str | None]:
-        """Return the file name of the nearest of some others for each image; None where it is not known."""
+        """Return the file name of the nearest of some others, none of `rows`, for each; None where it is not known."""
         names: list[str | None] = [None] * len(rows)
         scored = np.flatnonzero(self.store.locate(self.manifest.keys[rows]) >= 0)
-        found = self.nearest(rows[scored], others).rows
+        found = self.nearest(rows[scored], np.setdiff1d(others, rows)).rows
         nearest = self.manifest.strings("file_name", np.maximum(found, 0))
         for position, name, row in zip(scored, nearest, found, strict=True):
             names[position] = name if row >= 0 else None

@@ -150,7 +150,7 @@ def labels(rounds: Sequence[RoundLine]) -> Chart | None:
     if most == 0:
         return None
     numbers = [line.number for line in rounds]
-    steps = nice(0, most, 4)
+    steps = nice_counts(most, 4)
     across = _scale(min(numbers) - 0.5, max(numbers) + 0.5, LEFT, RIGHT)
     down = _scale(0, max(most, steps[-1]), BOTTOM, TOP)
     width = min(0.7 * (across(1) - across(0)), 46.0)
@@ -195,7 +195,7 @@ def histogram(scores: Histogram) -> Chart | None:
     down = _height(most, bent=bent)
     edges = scores.edges if scores.edges[0] != scores.edges[-1] else (first, last)
     bins = zip(edges[:-1], edges[1:], scores.counts, scores.selected, strict=False)
-    steps = nice(0, most, 4)
+    steps = nice_counts(most, 4)
     return Chart(
         description=f"{scores.about}: images by score, the selected ones highlighted.",
         x_title="score",
@@ -225,6 +225,11 @@ def nice(low: float, high: float, about: int) -> list[float]:
     first = math.floor(low / step + 1e-9)
     last = math.ceil(high / step - 1e-9)
     return [round(index * step, 12) for index in range(first, last + 1)]
+
+
+def nice_counts(most: int, about: int) -> list[float]:
+    """Choose round whole numbers from 0 to at least `most`; see `nice`."""
+    return [step for step in nice(0, most, about) if step.is_integer()]
 
 
 def _series(

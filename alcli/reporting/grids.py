@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alcli.reporting.page import Confusion, RoundLine
 
 LEVELS = 8  # shades of a cell; the stylesheet knows as many
-WIDEST = 120  # more classes than this are listed, not crossed: a million cells help nobody
+WIDEST = 50  # more classes than this are listed, not crossed: a million cells help nobody
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Matrix:
 
     Attributes:
         names: Of the classes.
-        rows: By true class.
+        rows: By true class; the one with the most errors first where they are not crossed.
         totals: Predictions by class.
         precisions: Share of right ones among these; None without predictions.
         total: Images.
@@ -135,47 +135,54 @@ def matrix(confusion: Confusion) -> Matrix:
     """Work out margins, shares and the most frequent errors of a confusion matrix.
 
     Args:
-        confusion: c classes, c rows of c counts.
+        confusion: Of c classes.
 
     Returns:
-        The matrix; cells are shaded by their share of the row, so that rare classes show too.
+        The matrix; cells are shaded by their share of the row, so that rare classes show too. Of very many classes
+        there are no cells, and those with the most errors come first.
     """
-    names, counts = confusion.names, confusion.counts
+    names = confusion.names
     crossed = len(names) <= WIDEST
-    columns = [sum(row[code] for row in counts) for code in range(len(names))]
-    hits = [counts[code][code] for code in range(len(names))]
+    taken_for: list[dict[int, int]] = [{} for _ in names]
+    totals = [0] * len(names)
+    for (code, other), count in confusion.counts.items():
+        taken_for[code][other] = count
+        totals[other] += count
+    hits = [row.get(code, 0) for code, row in enumerate(taken_for)]
     errors = [
-        (name, names[other], count)
-        for code, (name, row) in enumerate(zip(names, counts, strict=True))
-        for other, count in enumerate(row)
-        if count and other != code
+        (names[code], names[other], count)
+        for code, row in enumerate(taken_for)
+        for other, count in sorted(row.items())
+        if other != code
     ]
+    rows = [_row(code, names, row, crossed=crossed) for code, row in enumerate(taken_for)]
     return Matrix(
         names=names,
-        rows=[_row(code, names, counts[code], crossed=crossed) for code in range(len(names))],
-        totals=columns,
-        precisions=[_share(hit, total) for hit, total in zip(hits, columns, strict=True)],
-        total=sum(columns),
+        rows=rows if crossed else sorted(rows, key=lambda row: row.right - row.total),
+        totals=totals,
+        precisions=[_share(hit, total) for hit, total in zip(hits, totals, strict=True)],
+        total=sum(totals),
         right=sum(hits),
         mix_ups=sorted(errors, key=lambda error: -error[2])[:8],
         crossed=crossed,
     )
 
 
-def _row(code: int, names: Sequence[str], counts: Sequence[int], *, crossed: bool) -> MatrixRow:
-    total = sum(counts)
+def _row(code: int, names: Sequence[str], taken_for: Mapping[int, int], *, crossed: bool) -> MatrixRow:
+    total, right = sum(taken_for.values()), taken_for.get(code, 0)
+    counts = [taken_for.get(column, 0) for column in range(len(names))] if crossed else []
     cells = [
         Cell(count, math.ceil(LEVELS * count / total) if total else 0, column == code)
         for column, count in enumerate(counts)
     ]
-    wrong = [(count, -column) for column, count in enumerate(counts) if count and column != code]
+    wrong = [(count, -column) for column, count in taken_for.items() if column != code]
     most, place = max(wrong, default=(0, 0))
     return MatrixRow(
         name=names[code],
-        cells=cells if crossed else (),
+        cells=cells,
         total=total,
-        right=counts[code],
-        recall=_share(counts[code], total),
+        right=right,
+        recall=_share(right, total),
         rival=(names[-place], most) if wrong else None,
     )
 

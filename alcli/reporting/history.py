@@ -26,7 +26,8 @@ def history(project: Project, manifest: Manifest) -> list[RoundLine]:
     """
     if not len(manifest):
         return []
-    classes = _labels_after(manifest)
+    records = {number: rounds.about(project, number) for number in range(1, manifest.round + 1)}
+    classes = _labels_after(manifest, records)
     audits = {
         audit["round"]: (audit["accuracy"], audit["low"], audit["high"])
         for audit in hindsight.audits(project, manifest)
@@ -35,10 +36,7 @@ def history(project: Project, manifest: Manifest) -> list[RoundLine]:
     first = RoundLine(0, "", 0, int(classes[0].sum()), None, "", None, classes[0].tolist(), None)
     return [
         first,
-        *(
-            _line(project, manifest, number, classes[number], audits, known)
-            for number in range(1, manifest.round + 1)
-        ),
+        *(_line(manifest, number, records, classes[number], audits, known) for number in records),
     ]
 
 
@@ -51,25 +49,34 @@ def accuracy_of(record: ModelRecord | None) -> tuple[float | None, str]:
     return None, ""
 
 
-def _labels_after(manifest: Manifest) -> NDArray[np.int64]:
-    """Return (rounds + 1, c) labels of the train split by class, once each round was back."""
+def _labels_after(manifest: Manifest, records: dict[int, dict[str, Any]]) -> NDArray[np.int64]:
+    """Return (rounds + 1, c) labels of the train split by class when the next round was selected, of the newest now.
+
+    The next round's record counted them. Where it was deleted, or an older alcli wrote it, they are counted by the
+    round of which each image has its label now.
+    """
     codes = manifest.label_codes
     rows = np.flatnonzero(manifest.equals("split", "train") & (codes >= 0))
     given = manifest.table["label_round"].fill_null(0).to_numpy()[rows].clip(0, manifest.round)
     counts = np.zeros((manifest.round + 1, len(manifest.classes)), np.int64)
     np.add.at(counts, (given, codes[rows]), 1)
-    return counts.cumsum(axis=0)
+    counts = counts.cumsum(axis=0)
+    for number, about in records.items():
+        counted = (about.get("statistics") or {}).get("classes")
+        if counted is not None:
+            counts[number - 1] = [counted.get(name, 0) for name in manifest.classes]
+    return counts
 
 
 def _line(
-    project: Project,
     manifest: Manifest,
     number: int,
+    records: dict[int, dict[str, Any]],
     classes: NDArray[np.int64],
     audits: Audits,
     known: dict[str, ModelRecord],
 ) -> RoundLine:
-    about = rounds.about(project, number)
+    about = records[number]
     model: str | None = about.get("model")
     accuracy, measured_on = accuracy_of(known.get(model or ""))
     return RoundLine(
@@ -82,19 +89,18 @@ def _line(
         audit=audits.get(number),
         classes=classes.tolist(),
         model=model,
-        withdrawn=_withdrawn(project, manifest, number),
+        withdrawn=_withdrawn(manifest, number, records),
     )
 
 
-def _withdrawn(project: Project, manifest: Manifest, number: int) -> bool:
+def _withdrawn(manifest: Manifest, number: int, records: dict[int, dict[str, Any]]) -> bool:
     """Return whether a later round took the place of one of which no label came back."""
     if manifest.equals("label_round", number).any():
         return False
-    later = (rounds.about(project, other) for other in range(number + 1, manifest.round + 1))
-    return any(number in about.get("replaced", ()) for about in later)
+    return any(number in about.get("replaced", ()) for other, about in records.items() if other > number)
 
 
 def _selected(manifest: Manifest, number: int, about: dict[str, Any]) -> int:
     if "counts" in about:
-        return int(about["counts"]["images"])
+        return int(about["counts"]["images"] + about["counts"].get("gold", 0))
     return int((manifest.equals("queried_round", number) | manifest.equals("label_round", number)).sum())

@@ -67,12 +67,17 @@ def _rate(name: str, found: dict[str, Any]) -> ErrorRate:
 
 
 def _suspects(project: Project, manifest: Manifest, hidden: NDArray[np.bool_], number: int) -> list[Suspect]:
-    """Return the most suspicious labels; none where the list was deleted or damaged."""
+    """Return the most suspicious labels; none where the list was deleted or damaged.
+
+    Those that people are to confirm or correct now are not among them: they are to look without a hint.
+    """
     try:
         columns = tables.read_table(auditing.listing(project, number), kind="csv").columns
         listed = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
-        doubted = [line for line in listed if line["decision"] != "keep"][:MOST]
+        doubted = [line for line in listed if line["decision"] != "keep"]
         rows = rounds.rows_of(manifest, [line["alcli_id"] or "" for line in doubted])
+        shown = np.flatnonzero((rows < 0) | ~manifest.out[rows])[:MOST]
+        doubted, rows = [doubted[at] for at in shown], rows[shown]
         names = manifest.strings("file_name", np.maximum(rows, 0))
         return [
             Suspect(

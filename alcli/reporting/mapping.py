@@ -141,14 +141,14 @@ def _principal(points: Floats, seed: int) -> Floats:
 
 
 def _groups(source: Source, selected: Positions) -> Groups:
-    """Return rows that have embeddings: selected in the newest round, labelled, and the rest of the pool."""
+    """Return rows that have embeddings: selected in the newest round, labelled and not out, and the rest."""
     manifest = source.manifest
     scored = source.store.locate(manifest.keys) >= 0
     mine = np.zeros(len(manifest), np.bool_)
     mine[selected[selected >= 0]] = True
     labelled = np.zeros(len(manifest), np.bool_)
-    labelled[source.teachers] = True
-    kinds = {"p": manifest.pool & ~mine, "l": labelled & ~mine, "s": mine}
+    labelled[source.examples] = True
+    kinds = {"p": (manifest.pool | manifest.out) & ~mine, "l": labelled & ~mine, "s": mine}
     return {kind: np.flatnonzero(mask & scored) for kind, mask in kinds.items()}
 
 
@@ -164,15 +164,19 @@ def _sample(source: Source, groups: Groups, seed: int) -> Groups:
 
 
 def _classes(source: Source, rows: Positions, hidden: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return (p,) the label's code, else the prediction's where it may be seen, else -1."""
+    """Return (p,) the label's code, else the prediction's where it may be seen, else -1.
+
+    The label of an image that is out for another is none: whoever labels it must not see it.
+    """
     codes = np.full(len(rows), -1, np.int64)
     if "prediction" in source.shapes:
         found = source.store.read(["prediction"], source.manifest.keys[rows])["prediction"]
         named = (found >= 0) & (found < len(source.classes)) & ~hidden[rows]
         codes[named] = found[named]
     known = {name: code for code, name in enumerate(source.classes)}
+    out = source.manifest.out[rows]
     for at, label in enumerate(source.manifest.strings("label", rows)):
-        if label is not None:
+        if label is not None and not out[at]:
             codes[at] = known[label]
     return codes
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from alcli import rounds
@@ -13,9 +15,6 @@ from alcli.errors import StepMissing
 from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.reporting.page import Histogram
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,14 @@ class Newest:
         table: k rows with the columns of `rounds.COLUMNS`, in rank order; where the record was deleted, those
             that are out or came back, in the order of their names.
         rows: (k,) rows of the manifest; -1 for an image that it has no longer.
+        concealed: Whether gold rows are out among them, so that nothing may be said that tells any of them apart.
     """
 
     number: int
     about: dict[str, Any]
     table: pa.Table
     rows: NDArray[np.int64]
+    concealed: bool = False
 
     @classmethod
     def of(cls, project: Project, manifest: Manifest) -> Newest | None:
@@ -49,8 +50,9 @@ class Newest:
             )
             names = {name: manifest.strings(name, rows) for name in ("alcli_id", "file_name")}
             return cls(number, {}, rounds.tabulated(strategy="", number=number, **names), rows)
-        ids = record.table["alcli_id"].to_pylist()
-        return cls(number, record.about, record.table, rounds.rows_of(manifest, ids))
+        rows = rounds.rows_of(manifest, record.table["alcli_id"].to_pylist())
+        concealed = _has_gold(record.about) and number in manifest.open_rounds
+        return cls(number, record.about, record.sent if concealed else record.table, rows, concealed)
 
     @property
     def audited(self) -> dict[str, str | None]:
@@ -66,19 +68,30 @@ class Newest:
 def withheld(project: Project, manifest: Manifest) -> NDArray[np.bool_]:
     """Return (n,) whose predictions must not be shown: people are to label them without a hint.
 
-    These are the images out for an audit or in a blind round, those that have a label already, and all of a round
-    whose record was deleted.
+    These are the images out for an audit, in a blind round or in one with gold rows, those that have a label already,
+    and all of a round whose record was deleted; and every copy of such an image in the pool.
     """
     hidden = manifest.labelled & manifest.out
     for number in manifest.open_rounds:
         about, out = rounds.about(project, number), manifest.equals("queried_round", number)
-        if about and not about["request"]["blind"]:
+        if about and not about["request"]["blind"] and not _has_gold(about):
             drawn = rounds.rows_of(manifest, [entry["alcli_id"] for entry in about["audit"]])
             only = np.zeros(len(manifest), np.bool_)
             only[drawn[drawn >= 0]] = True
             out &= only
         hidden |= out
-    return hidden
+    return hidden | _copies(manifest, hidden)
+
+
+def _has_gold(about: dict[str, Any]) -> bool:
+    return bool(about["counts"].get("gold"))
+
+
+def _copies(manifest: Manifest, hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return (n,) which images have the same bytes as a hidden one, as far as their bytes are known."""
+    digests = manifest.table["sha256"]
+    theirs = pc.unique(digests.filter(pa.array(hidden))).drop_null()
+    return np.asarray(pc.is_in(digests, value_set=theirs).to_numpy(), np.bool_)
 
 
 def histogram(newest: Newest) -> Histogram | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -33,11 +33,11 @@ class RoundLine:
         number: Of the round.
         strategy: That chose it; empty for round 0.
         selected: Images sent out.
-        labels: Labels given by people in the train split, once this round was back.
+        labels: Labels given by people in the train split when the next round was selected; of the newest, now.
         accuracy: Of the model that this round's selection was made with, on validation or test images; in [0, 1].
         measured_on: `val` or `test`; empty where accuracy is not known.
         audit: Accuracy by the audit with its interval: value, low, high; None where there is none.
-        classes: Labels by class once this round was back, in class order.
+        classes: These labels by class, in class order.
         model: Id of the model.
         withdrawn: Whether all of it was taken back before any label came.
     """
@@ -156,12 +156,12 @@ class Confusion:
     Attributes:
         about: In words: which model, which images.
         names: c class names.
-        counts: c rows of c counts: true class down, predicted class across.
+        counts: Images by true and predicted class, as far as there are any: of 20,000 classes no table is made.
     """
 
     about: str
     names: Sequence[str]
-    counts: Sequence[Sequence[int]]
+    counts: Mapping[tuple[int, int], int]
 
 
 @dataclass(frozen=True)

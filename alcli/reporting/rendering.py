@@ -12,7 +12,7 @@ import datetime
 import hashlib
 from collections.abc import Sequence
 from importlib import resources
-from pathlib import PurePath
+from pathlib import Path
 
 import jinja2
 from jinja2.utils import htmlsafe_json_dumps
@@ -41,7 +41,7 @@ def render(page: Page) -> str:
         .get_template("report.html.j2")
         .render(
             page=page,
-            title=PurePath(page.overview.pool).name or page.overview.pool,
+            title=Path(page.overview.pool).absolute().name or page.overview.pool,
             sections=_sections(page),
             policy=_policy(style, script),
             style=Markup(style),  # noqa: S704 - a file of this package

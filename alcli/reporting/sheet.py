@@ -33,7 +33,7 @@ def lay_out(source: Source, newest: Newest, hidden: NDArray[np.bool_], links: Li
     """
     records = newest.table.slice(0, limit).to_pylist()
     rows = newest.rows[:limit]
-    _fill_nearest(source, newest, records, rows, hidden | newest.blind)
+    _fill_nearest(source, newest, records, rows, hidden | newest.blind | newest.concealed)
     labels = _labels(source.manifest, rows)
     guesses = _guesses(newest, records, rows, hidden)
     groups: list[list[str]] = [json.loads(record["duplicates"] or "[]") for record in records]
@@ -85,10 +85,12 @@ def _fill_nearest(
 ) -> None:
     """Look for the nearest labelled image where the selection, made without embeddings, does not name it.
 
-    Its label is a guess: where that must not be shown, there is no neighbour.
+    Its label is a guess: where that must not be shown, there is no neighbour. Nor is one whose label may not be
+    shown, as it is out itself.
     """
+    away = {*source.manifest.strings("file_name", np.flatnonzero(source.manifest.out))}
     for record, row in zip(records, rows, strict=True):
-        if row >= 0 and hidden[row]:
+        if (row >= 0 and hidden[row]) or record["nearest_labelled"] in away:
             record["nearest_labelled"] = None
     empty = [
         at
@@ -97,22 +99,24 @@ def _fill_nearest(
     ]
     if not empty or "embeddings" not in source.shapes:
         return
-    before = source.manifest.table["label_round"].fill_null(0).to_numpy()[source.teachers] < newest.number
-    found = source.nearest_names(rows[empty], source.teachers[before])
+    before = source.manifest.table["label_round"].fill_null(0).to_numpy()[source.examples] < newest.number
+    found = source.nearest_names(rows[empty], np.setdiff1d(source.examples[before], newest.rows))
     for at, name in zip(empty, found, strict=True):
         records[at]["nearest_labelled"] = name
 
 
 def _labels(manifest: Manifest, rows: NDArray[np.int64]) -> list[str | None]:
+    """Return the label of each image that has one and is not out for another."""
     there = manifest.strings("label", np.maximum(rows, 0)) if len(manifest) else [None] * len(rows)
-    return [label if row >= 0 else None for row, label in zip(rows, there, strict=True)]
+    told = (rows >= 0) & ~manifest.out[rows]
+    return [label if tell else None for tell, label in zip(told, there, strict=True)]
 
 
 def _guesses(
     newest: Newest, records: Sequence[dict[str, Any]], rows: NDArray[np.int64], hidden: NDArray[np.bool_]
 ) -> list[str | None]:
     """Return what the model took each image for, where that may be seen: an audit's once the answer is in."""
-    if newest.blind:
+    if newest.blind or newest.concealed:
         return [None] * len(records)
     audited = newest.audited
     return [
@@ -144,7 +148,11 @@ def _told(newest: Newest, note: str) -> str:
     if not about:
         return f"{len(newest.table):,} images; the record of the round was deleted"
     counts = about["counts"]
+    if newest.concealed:  # as its list has it
+        return f"{len(newest.table):,} images by {about['strategy']}, gold rows at random ranks among them"
     parts = [f"{counts['images']:,} of {counts['queryable']:,} queryable images by {about['strategy']}"]
+    if counts.get("gold"):
+        parts.append(f"and {counts['gold']:,} gold rows at random ranks")
     if about.get("order"):
         parts.append(f"most {about['order']} first")
     if counts["audit"]:

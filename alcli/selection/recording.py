@@ -69,8 +69,7 @@ def _record(
     """Write the round's folder and commit; `table` is the selection with what is known of each row."""
     manifest, project, number = chooser.source.manifest, chooser.source.project, report.round
     about = _about(chooser, choice, report)
-    labels = int(summary.read(project)["labelled_train"])
-    about["statistics"], stop_set = statistics.of_round(chooser, choice, number, labels=labels)
+    about["statistics"], stop_set = statistics.of_round(chooser, choice, number)
     rounds.write(project, number, about, table, stop_set, gold.labels(manifest))
     exporters.save(report.table, report.path, "csv", csv_safe=csv_safe)
     out = np.concatenate([choice.rows, gold.rows])

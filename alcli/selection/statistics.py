@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from alcli import files, identity, randomness, ranking, rounds, stopping
 from alcli.choosing import Choice, Chooser
 from alcli.choosing.source import Source
+from alcli.manifest import Manifest
 from alcli.models import ModelRecord
 
 Floats = NDArray[np.float64]
@@ -27,19 +28,17 @@ STOP_SET_SIZE = 2_000  # as in Bloodgood and Vijay-Shanker (2009)
 _SEED = 0  # every round of a pool draws the same stop set, whatever its --seed
 
 
-def of_round(
-    chooser: Chooser, choice: Choice, number: int, *, labels: int
-) -> tuple[dict[str, Any], pa.Table | None]:
+def of_round(chooser: Chooser, choice: Choice, number: int) -> tuple[dict[str, Any], pa.Table | None]:
     """Return the object `statistics` of a round's record, and its stop set.
 
     Args:
         chooser: Who chose, and out of what.
         choice: What was chosen.
         number: The round's number.
-        labels: Images to train on that people have labelled.
 
     Returns:
-        `model`, the newest one's id; `labels`; `held_out`, its accuracy on the validation split; `uncertainty`, the
+        `model`, the newest one's id; `labels`, how many images to train on people have labelled, and of which
+        `classes`; `held_out`, its accuracy on the validation split; `uncertainty`, the
         mean normalised entropy of the queryable images, and `batch_uncertainty`, the greatest of those that
         the strategy chose, both in [0, 1]; `stop_set`, its size and digest; `compared_with`, the round whose
         stop set it is compared with, `compared`, how many images both have, `kappa` and `changed`; and
@@ -53,9 +52,11 @@ def of_round(
     model = source.record.id if source.record else None
     earlier = _earlier(stopping.recorded(project, number - 1), number - 1, model)
     before = None if earlier is None else rounds.stop_set(project, earlier)
+    classes = _labels_by_class(source.manifest)
     about = {
         "model": model,
-        "labels": labels,
+        "labels": sum(classes.values()),
+        "classes": classes,
         "held_out": _held_out(source.record),
         "uncertainty": _digits(pool.mean()) if len(pool) else None,
         "batch_uncertainty": _digits(batch.max()) if len(batch) else None,
@@ -149,6 +150,12 @@ class _Known:
         at = rows[self.rows] if rows.dtype == np.bool_ else np.isin(self.rows, rows)
         entropies = self.arrays["entropy"][at].astype(np.float64)
         return entropies / math.log(self.classes) if self.classes > 1 else entropies * 0
+
+
+def _labels_by_class(manifest: Manifest) -> dict[str, int]:
+    codes = manifest.label_codes[manifest.equals("split", "train")]
+    counts = np.bincount(codes[codes >= 0], minlength=len(manifest.classes))
+    return dict(zip(manifest.classes, counts.tolist(), strict=True))
 
 
 def _digits(value: float) -> float:

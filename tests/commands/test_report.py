@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -183,3 +185,32 @@ def test_a_map_of_nothing_is_not_drawn(tmp_path: Path, scored_pool: Build) -> No
     done = run("-o", tmp_path / "page.html", "--map-picture", tmp_path / "map.png", project.pool)
     assert done.exit_code == 3
     assert "no embeddings are known" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("damaged", "way_out"),
+    [
+        ("models/0001-aaaaaa/model.json", "rm -r {state}/models/0001-aaaaaa"),
+        ("signals/0001-aaaaaa/signals.json", "rm -r {state}/signals/0001-aaaaaa"),
+        ("signals/0001-aaaaaa/part-00000.arrow", "rm {state}/signals/0001-aaaaaa/part-00000.arrow"),
+    ],
+)
+def test_a_damaged_file_is_named_with_a_way_out(
+    pool: Path, tmp_path: Path, damaged: str, way_out: str
+) -> None:
+    state = pool / ".alcli"
+    path = state / damaged
+    path.write_bytes(path.read_bytes()[:40])  # as a full disk of another program may leave it
+    done = run("-o", tmp_path / "page.html", pool)
+    assert (done.exit_code, done.stdout) == (5, "")
+    assert f"{path} cannot be read" in done.stderr
+    assert f"hint: {way_out.format(state=state)}" in done.stderr
+    subprocess.run(shlex.split(way_out.format(state=state)), check=True)
+    assert run("-o", tmp_path / "page.html", pool).exit_code == 0
+
+
+def test_a_damaged_audit_is_as_if_it_had_not_been(pool: Path, tmp_path: Path) -> None:
+    record = pool / ".alcli" / "audits" / "0001" / "audit.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{")
+    assert run("-o", tmp_path / "page.html", "--map", "none", pool).exit_code == 0

@@ -122,3 +122,12 @@ def test_it_imports_nothing_heavy(pool: Project) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("images ")
+
+
+def test_a_damaged_record_of_a_model_is_named_with_a_way_out(pool: Project) -> None:
+    folder = pool.models / "0001-abc"
+    (folder / "model.json").write_text('{"id": "0001-abc"')
+    code, out, error = run(pool.pool)
+    assert (code, out) == (5, "")
+    assert f"{folder / 'model.json'} cannot be read" in error
+    assert f"hint: rm -r {folder}" in error

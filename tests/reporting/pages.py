@@ -183,7 +183,8 @@ def confusion(size: int = 5) -> Confusion:
     counts = random.poisson(1.5, (size, size)) + np.diag(random.integers(20, 90, size))
     counts[-1] = 0
     names = [SHAPES[code] if code < 5 else f"class {code}" for code in range(size)]
-    return Confusion("Model 0004-ab12cd on 320 validation images.", names, counts.tolist())
+    cells = {(int(true), int(taken)): int(counts[true, taken]) for true, taken in np.argwhere(counts)}
+    return Confusion("Model 0004-ab12cd on 320 validation images.", names, cells)
 
 
 def quality() -> LabelQuality:

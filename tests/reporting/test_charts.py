@@ -99,6 +99,18 @@ def test_a_few_selected_among_thousands_can_be_seen() -> None:
     assert chart.bars[1].part_height == pytest.approx(full * math.sqrt(100 / 10_000))
 
 
+@pytest.mark.parametrize(
+    ("most", "ticks"), [(1, ["0", "1"]), (2, ["0", "1", "2"]), (3, ["0", "1", "2", "3"])]
+)
+def test_a_count_axis_has_whole_numbers(most: int, ticks: list[str]) -> None:
+    chart = charts.histogram(Histogram([0, 1, 2], [most, 1], [0, 0], None, "margin"))
+    assert chart is not None
+    assert [tick.text for tick in chart.y] == ticks
+    bars = charts.labels([RoundLine(0, "", 0, most, None, "", None, [most], None)])
+    assert bars is not None
+    assert [tick.text for tick in bars.y] == ticks
+
+
 def test_a_histogram_of_one_score() -> None:
     chart = charts.histogram(Histogram([0.5, 0.5], [7], [7], 0.5, "random"))
     assert chart is not None

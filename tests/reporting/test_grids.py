@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 from alcli.reporting import grids
 from alcli.reporting.page import Confusion, RoundLine
+from numpy.typing import ArrayLike
 from sklearn.metrics import precision_score, recall_score
 
 
 def line(number: int, classes: list[int]) -> RoundLine:
     return RoundLine(number, "margin", 0, sum(classes), None, "", None, classes, None)
+
+
+def cells(table: ArrayLike) -> dict[tuple[int, int], int]:
+    counts = np.asarray(table)
+    return {(int(true), int(taken)): int(counts[true, taken]) for true, taken in np.argwhere(counts)}
 
 
 def test_balance_before_and_after_each_round() -> None:
@@ -59,7 +65,7 @@ def test_shares_are_those_of_scikit_learn() -> None:
     true, predicted = random.integers(0, 4, 200), random.integers(0, 4, 200)
     counts = np.zeros((4, 4), int)
     np.add.at(counts, (true, predicted), 1)
-    table = grids.matrix(Confusion("", list("abcd"), counts.tolist()))
+    table = grids.matrix(Confusion("", list("abcd"), cells(counts)))
     assert [row.recall for row in table.rows] == pytest.approx(recall_score(true, predicted, average=None))
     assert table.precisions == pytest.approx(precision_score(true, predicted, average=None))
     assert (table.total, table.right) == (200, int((true == predicted).sum()))
@@ -67,7 +73,7 @@ def test_shares_are_those_of_scikit_learn() -> None:
 
 
 def test_a_class_without_images_has_no_recall() -> None:
-    table = grids.matrix(Confusion("", ["cat", "dog"], [[3, 0], [0, 0]]))
+    table = grids.matrix(Confusion("", ["cat", "dog"], {(0, 0): 3}))
     assert [row.recall for row in table.rows] == [1.0, None]
     assert table.precisions == [1.0, None]
     assert [[cell.level for cell in row.cells] for row in table.rows] == [[8, 0], [0, 0]]
@@ -76,7 +82,7 @@ def test_a_class_without_images_has_no_recall() -> None:
 
 
 def test_mix_ups_are_the_largest_errors() -> None:
-    table = grids.matrix(Confusion("", ["cat", "dog", "fox"], [[9, 1, 5], [0, 9, 0], [7, 0, 2]]))
+    table = grids.matrix(Confusion("", ["cat", "dog", "fox"], cells([[9, 1, 5], [0, 9, 0], [7, 0, 2]])))
     assert table.mix_ups == [("fox", "cat", 7), ("cat", "fox", 5), ("cat", "dog", 1)]
     assert [row.rival for row in table.rows] == [("fox", 5), None, ("cat", 7)]
     # Shades are eighths of the row, rounded up: one of 15 is the lightest.
@@ -88,7 +94,7 @@ def test_a_wide_matrix_keeps_margins_only() -> None:
     size = grids.WIDEST + 1
     counts = np.eye(size, dtype=int) * 2
     counts[0, 5] = 3
-    table = grids.matrix(Confusion("", [str(code) for code in range(size)], counts.tolist()))
+    table = grids.matrix(Confusion("", [str(code) for code in range(size)], cells(counts)))
     assert not table.crossed
     assert all(not row.cells for row in table.rows)
     assert table.rows[0].rival == ("5", 3)

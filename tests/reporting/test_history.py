@@ -123,6 +123,45 @@ def test_labels_of_no_known_round_were_there_from_the_start(project: Project) ->
     assert [line.labels for line in history(project, manifest)] == [3, 5, 5]
 
 
+def alcli(*arguments: object) -> None:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr
+
+
+def test_the_past_stays_as_it_was(scored_pool: Build, tmp_path: Path) -> None:
+    """Later an image of the start gets another label, and a folder of labelled ones joins the pool."""
+    project = scored_pool(np.full((12, 2), 0.5), labels={0: "class-0", 1: "class-1"})
+    answers = tmp_path / "answers.csv"
+    for _ in range(2):
+        alcli("select", "-s", "random", "-k", 3, project.pool)
+        asked = rounds.read(project, ledger.read(project).round).table["file_name"].to_pylist()
+        answers.write_text("file_name,label\n" + "".join(f"{name},class-0\n" for name in asked))
+        alcli("import-labels", answers, project.pool)
+    before = [[1, 1], [4, 1], [7, 1]]
+    assert [list(line.classes) for line in history(project, ledger.read(project))] == before
+    answers.write_text("file_name,label\nimg-0000.jpg,class-1\n")
+    alcli("import-labels", "--on-conflict", "replace", answers, project.pool)
+    manifest = ledger.read(project)
+    joined = manifest.assign(np.flatnonzero(~manifest.labelled)[:3], label="class-1", label_round=None)
+    with ledger.writing(project, "init"):
+        ledger.commit(project, joined, command="init")
+    lines = history(project, ledger.read(project))
+    assert [list(line.classes) for line in lines] == [*before[:2], [6, 5]]
+    assert [line.labels for line in lines] == [2, 5, 11]
+    for number in (1, 2):  # by an older alcli, which wrote no classes down
+        path = project.round_folder(number) / rounds.RECORD
+        about = files.read_json(path)
+        del about["statistics"]["classes"]
+        files.write_json(path, about)
+    assert [line.labels for line in history(project, ledger.read(project))] == [4, 7, 11]
+
+
+def test_gold_rows_were_sent_out_too(scored_pool: Build) -> None:
+    project = scored_pool(np.full((12, 2), 0.5), labels=dict.fromkeys(range(6), "class-0"))
+    alcli("select", "-s", "random", "-k", 4, "--gold", "50%", project.pool)
+    assert history(project, ledger.read(project))[1].selected == 6
+
+
 def test_a_pool_before_its_first_round(scored_pool: Build) -> None:
     project = scored_pool(np.full((3, 2), 0.5), labels={1: "class-1"})
     (line,) = history(project, ledger.read(project))

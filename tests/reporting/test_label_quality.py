@@ -91,14 +91,25 @@ def test_the_newest_audit_counts_and_says_if_it_is_old(pool: Digits) -> None:
     assert quality_of(pool.project).about.endswith("; the manifest has changed since")
 
 
-def test_no_guess_is_shown_of_what_people_label_now(pool: Digits) -> None:
+def test_what_people_are_to_check_now_is_not_listed(pool: Digits) -> None:
     auditing.audit(pool.project)
-    out = int(quality_of(pool.project).suspects[3].file_name[4:8])
-    changed(
-        pool.project, ledger.read(pool.project).assign(np.array([out]), queried_round=1).replace(round_=1)
-    )
-    suggested = [one.suggested for one in quality_of(pool.project).suspects]
-    assert [at for at, name in enumerate(suggested) if name is None] == [3]
+    before = [one.file_name for one in quality_of(pool.project).suspects]
+    out = np.array([int(before[3][4:8])])
+    changed(pool.project, ledger.read(pool.project).assign(out, queried_round=1).replace(round_=1))
+    after = [one.file_name for one in quality_of(pool.project).suspects]
+    assert after[:-1] == before[:3] + before[4:]
+    assert len(after) == MOST
+    assert before[3] not in after
+
+
+def test_no_guess_is_shown_of_a_copy_of_what_people_label_now(pool: Digits) -> None:
+    auditing.audit(pool.project)
+    suspects = quality_of(pool.project).suspects
+    out, copy = (np.array([int(one.file_name[4:8])]) for one in suspects[2:4])
+    manifest = ledger.read(pool.project).assign(np.concatenate([out, copy]), sha256="0" * 64)
+    changed(pool.project, manifest.assign(out, queried_round=1).replace(round_=1))
+    found = {one.file_name: one.suggested for one in quality_of(pool.project).suspects}
+    assert [name for name, suggested in found.items() if suggested is None] == [suspects[3].file_name]
 
 
 @pytest.mark.parametrize(

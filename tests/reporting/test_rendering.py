@@ -9,6 +9,7 @@ import html.parser
 import json
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,7 +99,7 @@ def test_no_value_becomes_a_tag(read: Reader) -> None:
     assert [str(tag.get("src", ""))[:22] for tag in read.all("img")] == [
         "data:image/svg+xml;bas",
         *["data:image/jpeg;base64"] * 2,
-        "",
+        "data:,",
     ]
     assert all(not name.startswith("on") for _, attributes in read.tags for name in attributes)
     assert "".join(read.words).count(pages.EVIL) >= 8
@@ -197,6 +198,15 @@ def test_a_comparison_is_an_image_so_that_its_script_cannot_run(read: Reader) ->
     source = str(read.all("img")[0]["src"])
     assert base64.b64decode(source.split(",")[1]).decode() == pages.COMPARISON
     assert "alert(2)" not in "".join(read.words)
+
+
+def test_a_pool_that_is_where_one_is_has_its_name_for_a_title(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "birds").mkdir()
+    monkeypatch.chdir(tmp_path / "birds")
+    page = dataclasses.replace(bare(), overview=dataclasses.replace(bare().overview, pool="."))
+    assert "<title>birds – alcli report</title>" in render(page)
 
 
 def test_very_many_classes_are_listed_instead_of_crossed(page: Page) -> None:

@@ -11,8 +11,7 @@ const viewer = (() => {
     image.alt = card.name;
     image.hidden = !isPicture(card.thumbnail);
     image.onload = sharpen;
-    image.src = isPicture(card.thumbnail) ? card.thumbnail : "";
-    if (image.hidden) image.removeAttribute("src");
+    image.src = image.hidden ? "data:," : card.thumbnail;
     const link = safeLink(card.link);
     if (!link) return;
     // The thumbnail stays where the original has moved or is of a kind that browsers do not show.
