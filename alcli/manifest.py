@@ -128,6 +128,12 @@ class Manifest:
         """(n,) whether the image may be queried now."""
         return self.pool & ~self.out
 
+    def copies(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return (n,) which images have the same bytes as one of `mask`, as far as their bytes are known."""
+        digests = self.table["sha256"]
+        theirs = pc.unique(digests.filter(pa.array(mask))).drop_null()
+        return _mask(pc.is_in(digests, value_set=theirs))
+
     @property
     def open_rounds(self) -> list[int]:
         """Rounds with images that are not back, oldest first."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from alcli import rounds
@@ -15,6 +13,9 @@ from alcli.errors import StepMissing
 from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.reporting.page import Histogram
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -80,18 +81,11 @@ def withheld(project: Project, manifest: Manifest) -> NDArray[np.bool_]:
             only[drawn[drawn >= 0]] = True
             out &= only
         hidden |= out
-    return hidden | _copies(manifest, hidden)
+    return hidden | manifest.copies(hidden)
 
 
 def _has_gold(about: dict[str, Any]) -> bool:
     return bool(about["counts"].get("gold"))
-
-
-def _copies(manifest: Manifest, hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return (n,) which images have the same bytes as a hidden one, as far as their bytes are known."""
-    digests = manifest.table["sha256"]
-    theirs = pc.unique(digests.filter(pa.array(hidden))).drop_null()
-    return np.asarray(pc.is_in(digests, value_set=theirs).to_numpy(), np.bool_)
 
 
 def histogram(newest: Newest) -> Histogram | None:
