@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from alcli import accelerated, ledger, ranking, rounds
-from alcli.choosing import Choice, Chooser
+from alcli.choosing import Choice, Chooser, candidates
+from alcli.choosing.choice import AUDIT
+from alcli.choosing.source import Source
 from alcli.errors import StepMissing, UsageError
 from alcli.fingerprint import Fingerprint
 from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.request import Request
+from alcli.selection import recording, repeating
 from alcli.selection.report import Settings
 
 
@@ -41,15 +45,16 @@ class Explanation:
         score: The strategy's score; None where it has none.
         cut: The lowest score that was selected; None where the strategy picks images together.
         reason: The selection's word for it.
-        nearest_selected: None where embeddings are not known.
-        nearest_labelled: None where embeddings are not known or nothing is labelled.
+        nearest_selected: None where embeddings are not known, and beside gold rows.
+        nearest_labelled: Of those that are not out. None where embeddings are not known or nothing is labelled, and
+            where the list tells no guess either: in a blind selection, for the audit and for labels that are checked.
     """
 
     file_name: str
     strategy: str
     round: int | None
-    selected: bool
-    why: str
+    selected: bool = False
+    why: str = ""
     rank: int | None = None
     of: int | None = None
     score: float | None = None
@@ -60,80 +65,87 @@ class Explanation:
 
 
 def explain(project: Project, request: Request, file_name: str, *, settings: Settings) -> Explanation:
-    """Explain one image under the open round, or, if none is open, under what `request` would select now.
+    """Explain one image under the open rounds, or, if none is open, under what `request` would select now.
 
-    Nothing is written. What is in an open round stands in its record. Of another image the choice tells, made again
-    from the saved signals, as long as it comes out as it did then: not after answers or another model.
+    Nothing is written. An image that stands in the list of an open round is explained by the record of that round:
+    the one that it is out in, or else the newest. Any other image is explained by choosing: the newest open round
+    again, as long as it comes out as it did. Neither gives away what the list hides from the people who label: which
+    rows are gold, and in blind rows what a model takes an image for.
 
     Raises:
         UsageError: No such image is in the pool; or a strategy or option is not legal.
-        StepMissing: Images must be scored first.
+        StepMissing: Images must be scored first; or the record of an open round was deleted or damaged.
     """
     project.require_manifest()
     manifest = ledger.read(project)
     row = _row(manifest, file_name)
-    open_rounds = manifest.open_rounds
-    number = open_rounds[-1] if open_rounds else None
-    record = None if number is None else rounds.read(project, number)
-    listed = None
-    if record is not None:  # as it was when that round was selected
-        request = Request(**record.request)
-        listed = _listed(record, file_name)
-        mine = manifest.equals("queried_round", record.number)
-        answered = int(mine.sum()) < len(record.table)
-        manifest = manifest.assign(mine, queried_round=None).replace(round_=record.number - 1)
-    chooser = Chooser.build(project, manifest, request, device=accelerated.device_for(settings.device))
-    if record is not None and listed is not None:
-        others = rounds.rows_of(manifest, [str(name) for name in record.table["alcli_id"].to_pylist()])
-        return _beside(listed, chooser, row, others[(others >= 0) & (others != row)])
-    if record is not None and chooser.candidates[row] and (changed := _changed(record, chooser, answered)):
-        why = f"it is not among its {len(record.table)} images; how it ranked cannot be told any more: {changed}"
-        return Explanation(file_name, record.about["strategy"], number, selected=False, why=why)
-    lacking = len(chooser.unscored()) or (chooser.probe and len(chooser.unprobed()))
-    if lacking:
+    source = Source.of(project, manifest)
+    opened = [rounds.read(project, number) for number in manifest.open_rounds]
+    out_in = manifest.table["queried_round"][row].as_py()
+    for record in sorted(opened, key=lambda one: (one.number == out_in, one.number), reverse=True):
+        at = record.sent["alcli_id"].index(manifest.table["alcli_id"][row]).as_py()
+        if at >= 0:
+            return _recorded(source, row, record, at)
+    device = accelerated.device_for(settings.device)
+    return _left_out(source, row, opened[-1], device) if opened else _now(source, row, request, device)
+
+
+def _recorded(source: Source, row: int, record: rounds.Round, at: int) -> Explanation:
+    """Explain an image by the record of a round, where it stands at position `at`."""
+    found = Explanation(_name(source, row), record.about["strategy"], record.number)
+    selected = rounds.rows_of(source.manifest, record.sent["alcli_id"].to_pylist())
+    found = _listed(found, record.sent, at)
+    return _beside(found, source, row, selected[selected >= 0], Request(**record.request))
+
+
+def _left_out(source: Source, row: int, record: rounds.Round, device: str) -> Explanation:
+    """Explain an image that is not in the list of an open round, by choosing the round again."""
+    manifest, request = source.manifest, Request(**record.request)
+    found = Explanation(_name(source, row), record.about["strategy"], record.number)
+    if not candidates(manifest, request)[row]:
+        return replace(found, why=_barred(manifest, row))
+    again = repeating.repeat(source.project, manifest, record, device=device)
+    if isinstance(again, str):
+        why = f"it is not among its {len(record.sent)} images; how it ranked cannot be told any more: {again}"
+        return replace(found, why=why)
+    found = _passed_over(found, again.chooser, again.choice, row)
+    return _beside(found, source, row, again.choice.rows, request)
+
+
+def _now(source: Source, row: int, request: Request, device: str) -> Explanation:
+    """Explain an image by choosing what `request` would select now."""
+    project, manifest = source.project, source.manifest
+    chooser = Chooser.build(project, manifest, request, device=device)
+    if lacking := repeating.lacking(chooser):
         raise StepMissing(f"{lacking} images have no signals yet", hint=project.command("score"))
-    found = Explanation(file_name, chooser.plan.strategy.name, number, selected=False, why="")
+    found = Explanation(_name(source, row), chooser.plan.strategy.name, None)
     if not chooser.candidates[row]:
         return replace(found, why=_barred(manifest, row))
-    choice = chooser.choose(manifest.round + 1)
-    at = np.flatnonzero(choice.rows == row)
-    found = _chosen(found, choice, int(at[0])) if len(at) else _passed_over(found, chooser, choice, row)
-    return _beside(found, chooser, row, choice.rows[choice.rows != row])
+    number = manifest.round + 1
+    choice = chooser.choose(number)
+    if row in choice.rows:
+        table = recording.listed(chooser, choice, number)
+        found = _listed(found, table, int(np.flatnonzero(choice.rows == row)[0]))
+    else:
+        found = _passed_over(found, chooser, choice, row)
+    return _beside(found, source, row, choice.rows, request)
 
 
-def _beside(found: Explanation, chooser: Chooser, row: int, selected: NDArray[np.int64]) -> Explanation:
-    """Add the selected and the labelled image nearest to it."""
-    return replace(
-        found,
-        nearest_selected=_nearest(chooser, row, selected),
-        nearest_labelled=_nearest(chooser, row, chooser.source.teachers),
-    )
+def _beside(
+    found: Explanation, source: Source, row: int, selected: NDArray[np.int64], request: Request
+) -> Explanation:
+    """Add the selected and the labelled image nearest to it, as far as the list does not hide them.
 
-
-def _listed(record: rounds.Round, file_name: str) -> Explanation | None:
-    """Say what a round's list says of an image; None where it does not stand there.
-
-    Where gold rows are among them it says the rank and no more, as the list does.
+    Beside gold rows the nearest selected image would be none of them, and a labelled one that is out may be one. A
+    labelled image lies in a folder that is often called like its class, which tells a guess.
     """
-    at = record.sent["file_name"].index(file_name).as_py()
-    if at < 0:
-        return None
-    of, (row,) = len(record.sent), record.sent.slice(at, 1).to_pylist()
-    strategy = record.about["strategy"]
-    found = Explanation(file_name, strategy, record.number, selected=True, why="", rank=at + 1, of=of)
-    return replace(
-        found, why=_words(strategy, row["reason"], at, of), score=row["score"], reason=row["reason"]
-    )
-
-
-def _changed(record: rounds.Round, chooser: Chooser, answered: bool) -> str:
-    """Say why a round's choice would not come out as it did; nothing if it would."""
-    if answered:
-        return "answers came back"
-    model = chooser.source.record
-    if record.about["model"] is not None and (model is None or model.id != record.about["model"]):
-        return f"it was by model {record.about['model']}, which is not the newest"
-    return ""
+    if request.golds(1):
+        return found
+    found = replace(found, nearest_selected=_nearest(source, row, selected))
+    if request.blind or found.reason in (AUDIT, rounds.AGAIN):
+        return found
+    known = source.teachers
+    return replace(found, nearest_labelled=_nearest(source, row, known[~source.manifest.out[known]]))
 
 
 def _row(manifest: Manifest, file_name: str) -> int:
@@ -145,31 +157,30 @@ def _row(manifest: Manifest, file_name: str) -> int:
 
 
 def _barred(manifest: Manifest, row: int) -> str:
-    """Say why an image cannot be queried at all."""
+    """Say why an image cannot be queried at all; of one that is out not whether it has a label."""
     cells = {
         name: manifest.strings(name, np.array([row]))[0]
         for name in ("label", "split", "status", "problem", "queried_round")
     }
+    if cells["queried_round"] is not None:
+        return f"it is out for labelling in round {cells['queried_round']}"
     if cells["label"] is not None:
         return f"a person has labelled it {cells['label']}"
     if cells["split"] != "train":
         return f"it is held out in the split {cells['split']}"
-    if cells["status"] != "ok":
-        return f"its status is {cells['status']}" + (f": {cells['problem']}" if cells["problem"] else "")
-    return f"it is out for labelling in round {cells['queried_round']}"
+    return f"its status is {cells['status']}" + (f": {cells['problem']}" if cells["problem"] else "")
 
 
-def _chosen(found: Explanation, choice: Choice, at: int) -> Explanation:
-    """Say why an image is in the selection, at position `at`."""
-    reason = choice.reasons[at]
-    score = float(choice.scores[at])
+def _listed(found: Explanation, table: pa.Table, at: int) -> Explanation:
+    """Say of an image what a list says of it, where it stands at position `at`."""
+    reason, of = table["reason"][at].as_py(), len(table)
     return replace(
         found,
         selected=True,
-        why=_words(found.strategy, reason, at, len(choice.rows)),
+        why=_words(found.strategy, reason, at, of),
         rank=at + 1,
-        of=len(choice.rows),
-        score=None if np.isnan(score) else score,
+        of=of,
+        score=table["score"][at].as_py(),
         reason=reason,
     )
 
@@ -190,8 +201,9 @@ def _passed_over(found: Explanation, chooser: Chooser, choice: Choice, row: int)
     field = chooser.field(chooser.source.manifest.round + 1, Fingerprint())
     position = int(np.searchsorted(field.rows, row))
     if row in field.doubles:
-        name = chooser.source.manifest.strings("file_name", np.array([field.doubles[row]]))[0]
-        return replace(found, why=f"it is a duplicate of {name}, which stands for it")
+        hidden = chooser.request.golds(1)  # beside gold rows it would be told as none of them
+        other = "another image" if hidden else _name(chooser.source, field.doubles[row])
+        return replace(found, why=f"it is a duplicate of {other}, which stands for it")
     if position not in field.eligible:
         return replace(found, why="it was not among the candidates")
     if chooser.plan.strategy.kind == "batch":
@@ -199,24 +211,28 @@ def _passed_over(found: Explanation, chooser: Chooser, choice: Choice, row: int)
     scores = chooser.scores(field, Fingerprint())
     at = int(np.searchsorted(field.eligible, position))
     order = ranking.top(scores, field.keys[field.eligible], len(field.eligible))
+    taken = choice.scores[~choice.audit]
     rank = int(np.flatnonzero(order == at)[0]) + 1
     within = f", within {chooser.request.by_class}" if chooser.request.by_class else ""
     return replace(
         found,
-        why=f"{rank - 1} images rank before it, and {int((~choice.audit).sum())} were taken{within}",
+        why=f"{rank - 1} images rank before it, and {len(taken)} were taken{within}",
         rank=rank,
         of=len(order),
         score=float(scores.values[at]),
-        cut=float(np.nanmin(choice.scores)) if len(choice.rows) else None,
+        cut=float(taken.min()) if len(taken) else None,
     )
 
 
-def _nearest(chooser: Chooser, row: int, others: NDArray[np.int64]) -> Neighbour | None:
-    source = chooser.source
+def _nearest(source: Source, row: int, others: NDArray[np.int64]) -> Neighbour | None:
+    """Return the nearest of some images, itself left out; None where embeddings are not known."""
     if "embeddings" not in source.shapes or len(source.stale(np.array([row]))):
         return None
-    found = source.nearest(np.array([row]), others)
+    found = source.nearest(np.array([row]), others[others != row])
     if found.rows[0] < 0:
         return None
-    name = source.manifest.strings("file_name", found.rows)[0]
-    return Neighbour(str(name), float(found.distances[0]))
+    return Neighbour(_name(source, int(found.rows[0])), float(found.distances[0]))
+
+
+def _name(source: Source, row: int) -> str:
+    return str(source.manifest.table["file_name"][row])

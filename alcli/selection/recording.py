@@ -37,7 +37,7 @@ def new_round(
     queryable = int(chooser.candidates.sum())
     _warn_of_fewer(request, choice, queryable)
     gold = planting.plant(project, source.manifest, request, choice.rows, number)
-    table = gold.among(_table(chooser, choice, number), _known(chooser, gold, number))
+    table = gold.among(listed(chooser, choice, number), _known(chooser, gold, number))
     sent = rounds.concealed(table) if len(gold.rows) else table
     report = SelectionReport(
         number,
@@ -95,7 +95,8 @@ def _warn_of_fewer(request: Request, choice: Choice, queryable: int) -> None:
             logger.warning(told, choice.stepped_back, queryable, chosen)
 
 
-def _table(chooser: Chooser, choice: Choice, number: int) -> pa.Table:
+def listed(chooser: Chooser, choice: Choice, number: int) -> pa.Table:
+    """Return a choice as a list: what may be told of each image, with the columns of `rounds.COLUMNS`."""
     manifest = chooser.source.manifest
     # The guess for a labelled image is by a model that learned its label.
     again = np.array([reason == rounds.AGAIN for reason in choice.reasons], np.bool_)
