@@ -144,8 +144,7 @@ def _beside(
     found = replace(found, nearest_selected=_nearest(source, row, selected))
     if request.blind or found.reason in (AUDIT, rounds.AGAIN):
         return found
-    known = source.teachers
-    return replace(found, nearest_labelled=_nearest(source, row, known[~source.manifest.out[known]]))
+    return replace(found, nearest_labelled=_nearest(source, row, source.examples))
 
 
 def _row(manifest: Manifest, file_name: str) -> int:
