@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv as csv_module
-import io
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -23,15 +22,23 @@ def csv(table: pa.Table, sink: BinaryIO, *, csv_safe: bool = True) -> None:
         sink: An open binary file.
         csv_safe: Quote the text cells that a spreadsheet would run; `import-labels` takes the quote off.
     """
-    text = io.StringIO()
-    writer = csv_module.writer(text, lineterminator="\n")
+    lines = _Lines()
+    writer = csv_module.writer(lines, lineterminator="\r\n")  # so that it quotes a carriage return too
     writer.writerow(table.column_names)
     for batch in table.to_batches(max_chunksize=_ROWS_PER_WRITE):
         writer.writerows(zip(*[_cells(column, safe=csv_safe) for column in batch.columns], strict=True))
-        sink.write(text.getvalue().encode())
-        text.seek(0)
-        text.truncate()
-    sink.write(text.getvalue().encode())
+        lines.pour(sink)
+    lines.pour(sink)
+
+
+class _Lines(list[str]):
+    """Lines as `csv` writes them; poured out, they end in a line feed alone."""
+
+    write = list.append
+
+    def pour(self, sink: BinaryIO) -> None:
+        sink.write("".join(f"{line[:-2]}\n" for line in self).encode())
+        self.clear()
 
 
 def _cells(column: pa.Array, *, safe: bool) -> list[str]:

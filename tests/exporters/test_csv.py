@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import csv as csv_module
 import io
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
+import pyarrow.csv as arrow_csv
 import pytest
+from alcli import manifest as manifests
 from alcli import rounds
 from alcli.exporters.csv import csv
+from alcli.main import app
+from typer.testing import CliRunner
 
 
 def table(file_names: list[str], **columns: Any) -> pa.Table:
@@ -52,10 +58,47 @@ def test_the_columns_and_numbers_by_hand() -> None:
     )
 
 
+ODD_NAMES = [
+    "a,b.jpg",
+    'say "cheese".jpg',
+    "two\nlines.jpg",
+    "two\rlines.jpg",
+    "two\r\nlines.jpg",
+    " blank .jpg",
+]
+
+
 def test_commas_quotes_and_line_breaks_come_back() -> None:
-    names = ["a,b.jpg", 'say "cheese".jpg', "two\nlines.jpg", " blank .jpg"]
-    rows = list(csv_module.DictReader(io.StringIO(written(table(names)), newline="")))
-    assert [row["file_name"] for row in rows] == names
+    text = written(table(ODD_NAMES))
+    rows = list(csv_module.DictReader(io.StringIO(text, newline="")))
+    assert [row["file_name"] for row in rows] == ODD_NAMES
+    parsing = arrow_csv.ParseOptions(newlines_in_values=True)
+    arrow = arrow_csv.read_csv(io.BytesIO(text.encode()), parse_options=parsing)
+    assert arrow["file_name"].to_pylist() == ODD_NAMES
+    assert pd.read_csv(io.StringIO(text, newline=""))["file_name"].tolist() == ODD_NAMES
+    assert text.endswith("\n")
+    assert not text.endswith("\r\n")
+
+
+def test_a_list_with_line_breaks_in_names_is_filled_in_and_taken_back(tmp_path: Path) -> None:
+    pool, path = tmp_path / "pool", tmp_path / "list.csv"
+    pool.mkdir()
+    names = ["two\nlines.png", "two\rlines.png", "two\r\nlines.png"]
+    for name in names:
+        (pool / name).touch()
+    for command in (["init"], ["select", "--strategy", "random", "-k", "3", "-o", str(path)]):
+        assert CliRunner().invoke(app, [*command, str(pool)]).exit_code == 0
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv_module.DictReader(file))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv_module.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows({**row, "label": ascii(row["file_name"])} for row in rows)
+    done = CliRunner().invoke(app, ["import-labels", str(path), str(pool), "--new-classes"])
+    assert (done.exit_code, done.stderr.split(";")[0]) == (0, "labelled 3 images")
+    manifest = manifests.read(pool / "metadata.parquet")
+    labels = dict(zip(manifest.strings("file_name"), manifest.strings("label"), strict=True))
+    assert labels == {name: ascii(name) for name in names}
 
 
 @pytest.mark.parametrize("name", ["=1+1.jpg", "+a.jpg", "-a.jpg", "@a.jpg", "\ta.jpg"])
