@@ -76,7 +76,7 @@ def commit(project: Project, manifest: Manifest, *, command: str, **facts: Any) 
                 place.unlink(missing_ok=True)
             raise
     for old in kept[: max(0, len(kept) + 1 - KEPT)]:
-        old.unlink(missing_ok=True)
+        _forget(old)
     _tell(project, manifest, command, facts)
 
 
@@ -167,6 +167,14 @@ def _remember(project: Project, command: str, *, number: int) -> Path | None:
         with files.atomic_path(place) as temporary:
             shutil.copy2(project.manifest, temporary)
     return place
+
+
+def _forget(earlier: Path) -> None:
+    """Let an earlier manifest go; a file that the user brought stays, under a name that is no step back."""
+    if manifests.is_manifest(earlier):
+        earlier.unlink(missing_ok=True)
+    else:
+        earlier.replace(earlier.with_name(f"original-{files.file_digest(earlier)}.parquet"))
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -19,7 +19,7 @@ from alcli import files, identity
 from alcli.errors import InputRejected
 from alcli.schema import COLUMNS, SCHEMA_VERSION, SPLITS, STATUSES, checked, newest_round, with_all_labels
 
-__all__ = ["COLUMNS", "SPLITS", "STATUSES", "Manifest", "foreign_columns", "is_manifest", "read", "write"]
+__all__ = ["COLUMNS", "SPLITS", "STATUSES", "Manifest", "is_manifest", "read", "write"]
 
 # Few distinct values: a dictionary makes them small. The others differ in every row.
 _REPETITIVE = [
@@ -262,19 +262,6 @@ def is_manifest(path: Path) -> bool:
     except (pa.ArrowException, OSError):
         return False
     return b"alcli.schema" in (schema.metadata or {}) or "alcli_id" in schema.names
-
-
-def foreign_columns(path: Path, rows: Sequence[int]) -> dict[str, Any]:
-    """Return the columns of another Parquet file that are not named like ours, for `build`.
-
-    Args:
-        path: The file.
-        rows: For each image the row about it; -1 for none, which leaves its cells empty.
-    """
-    table = pq.read_table(path)
-    at = pa.array(rows, pa.int64())
-    at = pc.if_else(pc.less(at, 0), None, at)
-    return {name: table[name].take(at) for name in table.column_names if name not in COLUMNS.names}
 
 
 def write(manifest: Manifest, path: Path) -> None:

@@ -208,6 +208,19 @@ def test_a_file_of_the_user_in_the_manifests_place_comes_back(pool: Project) -> 
     assert pool.manifest.read_bytes() == theirs.read_bytes()
 
 
+def test_a_file_of_the_user_is_kept_for_ever(pool: Project) -> None:
+    pq.write_table(manifest_of(None).table.select(["file_name"]), pool.manifest)
+    theirs = pool.manifest.read_bytes()
+    for number in range(ledger.KEPT + 4):
+        commit(pool, f"label{number}")
+    assert [path.read_bytes() for path in pool.history.glob("original-*.parquet")] == [theirs]
+    for number in range(ledger.KEPT):
+        assert ledger.undo(pool) == "init", number
+    with pytest.raises(StepMissing):  # the file is no step back: what lies between is gone
+        ledger.undo(pool)
+    assert labels(pool) == ["label3"]
+
+
 def test_the_counts(pool: Project) -> None:
     manifest = manifest_of("a", "a", "b", None, None, None)
     manifest = manifest.assign(np.array([0]), split="val").assign(np.array([1, 2]), label_round=[0, 1])

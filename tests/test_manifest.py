@@ -229,10 +229,3 @@ def test_more_images_find_their_place(path: Path) -> None:
     assert longer.table.schema.names[: len(COLUMNS)] == COLUMNS.names
     with pytest.raises(InputRejected, match="stand more than once"):
         manifest.extended({"file_name": ["a/1.png"], "size": [1], "mtime_ns": [1]}, [])
-
-
-def test_foreign_columns_are_brought_into_order(path: Path) -> None:
-    pq.write_table(pa.table({"file_name": ["b", "a"], "camera": [2, 1], "size": [0, 0]}), path)
-    (name, values), *others = manifests.foreign_columns(path, [1, -1, 0]).items()
-    assert (name, values.to_pylist(), others) == ("camera", [1, None, 2], [])
-    assert not manifests.is_manifest(path)

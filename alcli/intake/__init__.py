@@ -8,14 +8,13 @@ import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from alcli import files, ledger
 from alcli import manifest as manifests
 from alcli.errors import InputRejected, UsageError
 from alcli.images.folders import Layout
 from alcli.images.scan import Scan, scan
-from alcli.intake import settings, validation
+from alcli.intake import replacing, settings, validation
 from alcli.intake.labels import FileLabels, Source, find_metadata, read_labels
 from alcli.intake.syncing import Changes, pair, sync
 from alcli.manifest import Manifest
@@ -146,7 +145,13 @@ def _listing(
     sources = [Source(request.labels)] if request.labels else find_metadata(project.pool)
     known = before.strings("file_name") if before and sources else []
     gone = {name for name in known if name}.difference(found.file_names)
-    said = read_labels(sources, found.file_names, encoding=request.encoding, gone=gone)
+    said = read_labels(
+        sources,
+        found.file_names,
+        encoding=request.encoding,
+        gone=gone,
+        replaced=replacing.replaced(project),
+    )
     layout = Layout(
         found.file_names,
         unlabelled=request.unlabelled,
@@ -172,27 +177,8 @@ def _listing(
     if said.sources:
         columns |= {"annotator": said.annotators, "labelled_at": said.times}
     if before is None:
-        columns |= _foreign_columns(project, said)
+        columns |= replacing.own_columns(project, said)
     return Manifest.build(columns, sorted({label for label in labels if label})), said
-
-
-def _foreign_columns(project: Project, said: FileLabels) -> dict[str, Any]:
-    """Return the user's own columns of the Parquet file whose place the manifest takes.
-
-    Raises:
-        InputRejected: The file was not read as labels, so that writing over it would destroy something.
-    """
-    path = project.manifest
-    if not path.exists():
-        return {}
-    rows = next((rows for read, rows in said.rows.items() if read.samefile(path)), None)
-    if rows is None:
-        raise InputRejected(
-            f"{path} is not a label manifest, and alcli would write over it",
-            hint="move it away, or keep alcli's files elsewhere with --state DIR",
-        )
-    logger.info("%s becomes the label manifest; `%s` brings it back as it is", path, project.command("undo"))
-    return manifests.foreign_columns(path, rows)
 
 
 def _check_labels(

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from alcli import manifest as manifests
 from alcli import tables
@@ -21,6 +21,7 @@ from alcli.tables import Table
 logger = logging.getLogger("alcli")
 
 _METADATA = ("metadata.parquet", "metadata.csv", "metadata.jsonl")
+_MEND = "mend these rows, or take them out"
 _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:[/\\]|[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -59,6 +60,11 @@ class FileLabels:
     rows: dict[Path, list[int]] = field(default_factory=dict)
     sources: list[Source] = field(default_factory=list)
 
+    @classmethod
+    def blank(cls, count: int) -> Self:
+        """Return what no file at all says about `count` images."""
+        return cls([None] * count, [None] * count, [None] * count, [None] * count)
+
 
 def find_metadata(pool: Path) -> list[Source]:
     """Return the Hugging Face metadata files in the pool and its splits; a manifest of ours is none.
@@ -83,26 +89,42 @@ def read_labels(
     *,
     encoding: str | None = None,
     gone: Collection[str] = (),
+    replaced: Path | None = None,
 ) -> FileLabels:
     """Read what `sources` say about the images `file_names`.
+
+    A file without labels that was found in the pool says nothing, whatever else is in it.
 
     Args:
         sources: The files.
         file_names: n paths relative to the pool.
         encoding: Of text files; None is UTF-8.
         gone: Further paths that may be named, of images that are no longer there.
+        replaced: The file whose place the manifest takes: its rows are found even if it has no labels.
 
     Raises:
         InputRejected: Rows name unknown images or paths outside the pool, name an image twice or cannot be
             understood; the message lists them all.
     """
-    count = len(file_names)
-    said = FileLabels([None] * count, [None] * count, [None] * count, [None] * count)
+    said = FileLabels.blank(len(file_names))
     if not sources:
         return said
     reader = _Reader(said, file_names, gone)
     for source in sources:
-        reader.take(source, tables.read_table(source.path, encoding=encoding))
+        table = tables.read_table(source.path, encoding=encoding)
+        columns = _columns(source, table)
+        if columns is None:
+            continue
+        if columns.labels is not None:
+            reader.take(source, table, columns)
+            said.sources.append(source)
+        elif replaced and source.path.samefile(replaced):
+            # These images may have their labels from another file, so the rows are looked at by themselves.
+            aside = _Reader(FileLabels.blank(len(file_names)), file_names, gone)
+            aside.take(
+                source, table, columns, hint=f"{_MEND}; or keep alcli's files elsewhere with --state DIR"
+            )
+            said.rows |= aside.said.rows
     return said
 
 
@@ -116,10 +138,7 @@ class _Reader:
         self.gone = gone
         self.first: dict[int, str] = {}
 
-    def take(self, source: Source, table: Table) -> None:
-        columns = _columns(source, table)
-        if columns is None:
-            return
+    def take(self, source: Source, table: Table, columns: _Columns, *, hint: str = _MEND) -> None:
         rows = self.said.rows.setdefault(source.path, [-1] * len(self.said.labels))
         problems = []
         for row, image in enumerate(columns.images):
@@ -135,11 +154,9 @@ class _Reader:
         if problems:
             raise InputRejected(
                 f"{source.path}: {len(problems)} of {len(table)} rows cannot be taken, so none was",
-                hint="mend these rows, or take them out",
+                hint=hint,
                 details=problems,
             )
-        if columns.labels is not None:
-            self.said.sources.append(source)
 
     def _find(self, image: str | None, prefix: str) -> int | None:
         """Return the position of an image; None if it is no longer there.
@@ -183,14 +200,14 @@ class _Reader:
 
 class _Columns(NamedTuple):
     images: list[str | None]
-    labels: list[str | None] | None
-    splits: list[str | None] | None
-    annotators: list[str | None] | None
-    times: list[str | None] | None
+    labels: list[str | None] | None = None
+    splits: list[str | None] | None = None
+    annotators: list[str | None] | None = None
+    times: list[str | None] | None = None
 
 
 def _columns(source: Source, table: Table) -> _Columns | None:
-    """Find the columns; None for a file of no use that the user did not name.
+    """Find the columns that are read; None for a file that names no images and that the user did not name.
 
     Raises:
         InputRejected: A file that the user named has no column of images or of labels.
@@ -208,6 +225,8 @@ def _columns(source: Source, table: Table) -> _Columns | None:
             break
     if images is None:
         return None
+    if labels is None:
+        return _Columns(images)
     times = table.column("labelled_at", "labeled_at")
     return _Columns(images, labels, table.column("split"), table.column("annotator"), times)
 

@@ -7,8 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import filelock
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from alcli.main import app
 from alcli.project import Project
@@ -190,3 +193,97 @@ def test_labels_that_are_no_text_are_rejected_with_their_line(
     assert code == 5
     assert f"error: {path}, line 1: {told}" in err
     assert not (image_folder / "metadata.parquet").exists()
+
+
+# Metadata of Hugging Face
+
+RENAMED = "has columns named like the manifest's own; they are kept under other names"
+CAPTIONS = [
+    {"file_name": "dark/000.png", "text": "a dark square", "split": "restval"},
+    {"file_name": "dark/000.png", "text": "the same in other words", "split": "restval"},
+    {"file_name": "nowhere.png", "text": "not here", "split": None},
+]
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl"])
+def test_captions_name_no_labels_and_stop_nothing(image_folder: Path, name: str) -> None:
+    if name.endswith(".csv"):
+        cells = [",".join(cell or "" for cell in row.values()) for row in CAPTIONS]
+        (image_folder / name).write_text("\n".join(["file_name,text,split", *cells, ""]))
+    else:
+        (image_folder / name).write_text("".join(f"{json.dumps(row)}\n" for row in CAPTIONS))
+    code, out, err = run("init", image_folder, "--json")
+    summary = json.loads(out)
+    assert (code, summary["labelled"], summary["classes"]) == (0, 24, ["bright", "dark", "middle"])
+    assert "has no column of labels; it has file_name, text, split; labels are taken from folders" in err
+
+
+def test_captions_whose_place_the_manifest_takes_are_kept_or_left_alone(
+    image_folder: Path, tmp_path: Path
+) -> None:
+    path = image_folder / "metadata.parquet"
+    pq.write_table(pa.Table.from_pylist(CAPTIONS), path)
+    theirs = path.read_bytes()
+    code, _, err = run("init", image_folder)
+    assert code == 5
+    assert "2 of 3 rows cannot be taken" in err
+    assert (
+        "hint: mend these rows, or take them out; or keep alcli's files elsewhere with --state DIR\n" in err
+    )
+    assert path.read_bytes() == theirs
+    assert run("init", image_folder, "--state", tmp_path / "state")[0] == 0
+    assert path.read_bytes() == theirs
+    pq.write_table(pa.Table.from_pylist(CAPTIONS[1:2]), path)
+    code, out, err = run("init", image_folder, "--json")
+    assert (code, json.loads(out)["labelled"]) == (0, 24)
+    assert f"warning: {path} {RENAMED}: split as split_original\n" in err
+    row = row_of(path, "dark/000.png")
+    assert (row["text"], row["split_original"], row["label"]) == (*list(CAPTIONS[1].values())[1:], "dark")
+
+
+def test_columns_of_the_user_that_are_called_like_ours_are_kept_beside_them(image_folder: Path) -> None:
+    path = image_folder / "metadata.parquet"
+    columns: dict[str, list[Any]] = {
+        "file_name": ["dark/000.png", "dark/001.png"],
+        "label": ["night", "day"],
+        "split": ["test", "train"],
+        "annotator": [7, 8],
+        "status": ["checked", None],
+        "size": [1.5, 2.5],
+        "problem": [["blur"], []],
+        "size_original": [3, 4],
+        "camera": ["x", "y"],
+    }
+    pq.write_table(pa.table(columns), path)
+    code, _, err = run("init", image_folder, "--val-fraction", 0)
+    assert code == 0
+    kept = "status as status_original, size as size_original_original, problem as problem_original"
+    assert f"warning: {path} {RENAMED}: {kept}\n" in err
+    row = row_of(path, "dark/000.png")
+    assert (row["label"], row["split"], row["annotator"]) == ("night", "test", "7")
+    assert (row["status"], row["problem"]) == ("ok", None)
+    assert row["size"] == (image_folder / "dark/000.png").stat().st_size
+    assert (row["status_original"], row["problem_original"]) == ("checked", ["blur"])
+    assert (row["size_original_original"], row["size_original"], row["camera"]) == (1.5, 3, "x")
+    assert not {"label_original", "split_original", "annotator_original", "file_name_original"} & set(row)
+
+
+def test_annotators_and_times_beside_no_label_are_kept_too(image_folder: Path) -> None:
+    path = image_folder / "metadata.parquet"
+    columns = {
+        "file_name": ["dark/000.png", "dark/001.png"],
+        "label": ["night", None],
+        "annotator": ["eve", "bob"],
+        "labelled_at": ["2026-01-02", ""],
+    }
+    pq.write_table(pa.table(columns), path)
+    code, _, err = run("init", image_folder)
+    assert code == 0
+    assert f"warning: {path} {RENAMED}: annotator as annotator_original\n" in err
+    row = row_of(path, "dark/001.png")
+    assert (row["annotator"], row["annotator_original"], row["label"]) == (None, "bob", None)
+    assert "labelled_at_original" not in row
+
+
+def row_of(path: Path, file_name: str) -> dict[str, Any]:
+    return next(row for row in pq.read_table(path).to_pylist() if row["file_name"] == file_name)
