@@ -12,6 +12,7 @@ from pathlib import Path
 from alcli import files, ledger
 from alcli import manifest as manifests
 from alcli.errors import InputRejected, UsageError
+from alcli.images import metadata
 from alcli.images.folders import Layout
 from alcli.images.scan import Scan, scan
 from alcli.intake import replacing, settings, validation
@@ -142,7 +143,10 @@ def _listing(
     project: Project, request: Request, found: Scan, before: Manifest | None
 ) -> tuple[Manifest, FileLabels]:
     """Return the images in the folder as a manifest of its own, and what labels files say of them."""
-    sources = [Source(request.labels)] if request.labels else find_metadata(project.pool)
+    if request.labels:
+        sources = [Source(request.labels, metadata.prefix_of(request.labels, project.pool))]
+    else:
+        sources = find_metadata(project.pool)
     known = before.strings("file_name") if before and sources else []
     gone = {name for name in known if name}.difference(found.file_names)
     said = read_labels(
@@ -193,23 +197,22 @@ def _check_labels(
         return
     pairing = pair(before, listed)
     names = before.strings("file_name", pairing.old)
-    labels = zip(before.strings("label", pairing.old), listed.strings("label", pairing.found), strict=True)
-    differing = [
-        f"{name}: {_quoted(old)} in the manifest, {_quoted(new)} in the file"
-        for name, (old, new) in zip(names, labels, strict=True)
-        if new is not None and new != old
-    ]
-    if not differing:
-        return
-    source = said.sources[0]
+    labels = before.strings("label", pairing.old), listed.strings("label", pairing.found)
     read_as = [f"--encoding={encoding}"] if encoding else []
-    hint = project.command("import-labels", *read_as, shlex.quote(str(source.path)))
-    if source.asked:
-        message = f"{source.path} has other labels than the manifest for {len(differing)} images"
-        raise InputRejected(f"{message}; init only labels new ones", hint=hint, details=differing)
-    logger.warning(
-        "%s has other labels than the manifest for %d images: `%s`", source.path, len(differing), hint
-    )
+    for source in said.sources:
+        rows = said.rows[source.path]
+        differing = [
+            f"{name}: {_quoted(old)} in the manifest, {_quoted(new)} in the file"
+            for name, old, new, at in zip(names, *labels, pairing.found.tolist(), strict=True)
+            if rows[at] >= 0 and new is not None and new != old
+        ]
+        if not differing:
+            continue
+        what = f"{source.path} has other labels than the manifest for {len(differing)} images"
+        hint = project.command("import-labels", *read_as, shlex.quote(str(source.path)))
+        if source.asked:
+            raise InputRejected(f"{what}; init only labels new ones", hint=hint, details=differing)
+        logger.warning("%s: `%s`", what, hint)
 
 
 def _quoted(label: str | None) -> str:

@@ -15,12 +15,12 @@ from typing import NamedTuple, Self
 from alcli import manifest as manifests
 from alcli import tables
 from alcli.errors import InputRejected
+from alcli.images import metadata
 from alcli.images.folders import SPLIT_NAMES
 from alcli.tables import Table
 
 logger = logging.getLogger("alcli")
 
-_METADATA = ("metadata.parquet", "metadata.csv", "metadata.jsonl")
 _MEND = "mend these rows, or take them out"
 _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:[/\\]|[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -74,7 +74,7 @@ def find_metadata(pool: Path) -> list[Source]:
     """
     sources = []
     for prefix in ("", *(f"{name}/" for name in SPLIT_NAMES)):
-        paths = [pool / prefix / name for name in _METADATA if (pool / prefix / name).is_file()]
+        paths = [pool / prefix / name for name in metadata.NAMES if (pool / prefix / name).is_file()]
         paths = [path for path in paths if path.suffix != ".parquet" or not manifests.is_manifest(path)]
         if len(paths) > 1:
             both = " and ".join(map(str, paths))

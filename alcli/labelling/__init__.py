@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from alcli import ledger, votebook
 from alcli import manifest as manifests
 from alcli.gold import Agreement
+from alcli.images import metadata
 from alcli.labelling import answers as returned
 from alcli.labelling import checking, matching, withholding
 from alcli.labelling import problems as reports
@@ -108,6 +109,7 @@ def import_labels(
         reports.check_report(report)
     prefixes = [matching.parse_prefix(prefix) for prefix in rules.prefixes]
     answers = returned.read(path, kind=kind, encoding=encoding)
+    answers = answers.below(metadata.prefix_of(path, project.pool))
     with contextlib.nullcontext() if dry_run else ledger.writing(project, "import-labels"):
         before = manifests.read(project.manifest)
         decided = functools.partial(decide, project, before, answers, prefixes=prefixes)

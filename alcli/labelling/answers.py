@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import posixpath
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -94,6 +95,13 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self.lines)
+
+    def below(self, prefix: str) -> Answers:
+        """Return the answers with relative paths taken from the folder `prefix`; "" leaves them as they are."""
+        if not prefix:
+            return self
+        images = [cell and posixpath.normpath(posixpath.join(prefix, cell)) for cell in self.images]
+        return replace(self, images=images)
 
     def signed(self, annotator: str | None) -> Answers:
         """Return the answers with a name put to those that have none.

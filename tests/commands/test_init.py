@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -283,6 +285,45 @@ def test_annotators_and_times_beside_no_label_are_kept_too(image_folder: Path) -
     row = row_of(path, "dark/001.png")
     assert (row["annotator"], row["annotator_original"], row["label"]) == (None, "bob", None)
     assert "labelled_at_original" not in row
+
+
+def test_the_hint_for_labels_of_a_split_that_changed_can_be_pasted(tmp_path: Path) -> None:
+    pool = tmp_path / "a pool"
+    for name in ("1.png", "train/1.png", "train/deep/2.png", "test/1.png"):
+        (pool / name).parent.mkdir(parents=True, exist_ok=True)
+        (pool / name).touch()
+    said = {"train": "1.png,{0}\n./deep/2.png,b\n", "test": "1.png,{0}\n"}
+
+    def write(label: str) -> None:
+        for split, rows in said.items():
+            (pool / split / "metadata.csv").write_text("file_name,label\n" + rows.format(label))
+
+    write("a")
+    assert run("init", pool)[0] == 0
+    write("b")
+    code, _, err = run("init", pool)
+    hints = re.findall(r"(\S+ \S+) has other labels than the manifest for 1 images: `alcli (.+)`", err)
+    assert code == 0
+    assert [path for path, _ in hints] == [f"{pool}/{split}/metadata.csv" for split in said]
+    for _, hint in hints:
+        assert run(*shlex.split(hint), "--on-conflict", "replace")[0] == 0
+    labels = {
+        name: row_of(pool / "metadata.parquet", name)["label"] for name in ("train/1.png", "test/1.png")
+    }
+    assert labels == {"train/1.png": "b", "test/1.png": "b"}
+    assert row_of(pool / "metadata.parquet", "1.png")["label"] is None
+    assert "other labels" not in run("init", pool)[2]
+
+
+def test_one_of_two_metadata_files_of_a_split_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    for name in ("train/1.png", "train/2.png", "train/metadata.jsonl"):
+        (tmp_path / name).touch()
+    (tmp_path / "train" / "metadata.csv").write_text("file_name,label\n1.png,a\n2.png,b\n")
+    code, _, err = run("init", tmp_path)
+    assert (code, "say it with --labels FILE" in err) == (5, True)
+    assert run("init", tmp_path, "--labels", tmp_path / "train" / "metadata.csv")[0] == 0
+    assert row_of(tmp_path / "metadata.parquet", "train/1.png")["label"] == "a"
 
 
 def row_of(path: Path, file_name: str) -> dict[str, Any]:

@@ -173,6 +173,15 @@ def test_a_metadata_parquet_of_the_user_becomes_the_manifest_and_can_come_back(p
     assert pool.manifest.read_bytes() == theirs
 
 
+def test_captions_in_the_pool_go_with_labels_in_its_splits(pool: Project) -> None:
+    put(pool.pool, "train/1.png", "train/2.png")
+    pq.write_table(pa.table({"file_name": ["train/1.png"], "text": ["a cat"]}), pool.manifest)
+    (pool.pool / "train" / "metadata.csv").write_text("file_name,label\n1.png,feline\n2.png,canine\n")
+    take(pool, val_fraction=0)
+    found = rows(pool, "label", "text")
+    assert (found["train/1.png"], found["train/2.png"]) == (("feline", "a cat"), ("canine", None))
+
+
 def test_a_parquet_file_that_is_no_metadata_is_never_written_over(pool: Project, tmp_path: Path) -> None:
     pq.write_table(pa.table({"n": [1]}), pool.manifest)
     before = pool.manifest.read_bytes()
