@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from alcli import files, identity
 from alcli.errors import InputRejected
+from alcli.project import Project
 from alcli.schema import COLUMNS, SCHEMA_VERSION, SPLITS, STATUSES, checked, newest_round, with_all_labels
 
 __all__ = ["COLUMNS", "SPLITS", "STATUSES", "Manifest", "is_manifest", "read", "write"]
@@ -238,18 +239,13 @@ def read(path: Path, columns: Iterable[str] | None = None, *, trusted: bool = Fa
         needed = COLUMNS.names if columns is None else list(columns)
         missing = [name for name in needed if name not in file.schema_arrow.names]
         if missing:
-            raise InputRejected(
-                f"{path} lacks the columns {', '.join(missing)}",
-                hint="alcli undo brings the last good one back; alcli init makes one where there is none",
-            )
+            raise InputRejected(f"{path} lacks the columns {', '.join(missing)}", hint=_way_back(path))
         table = file.read(columns=None if columns is None else needed)
         classes = json.loads(metadata.get(b"alcli.classes", b"[]"))
         round_ = metadata.get(b"alcli.round")
         number = newest_round(table) if round_ is None else int(round_)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputRejected(
-            f"{path} is not a label manifest: {error}", hint="alcli undo, or move it away"
-        ) from error
+        raise InputRejected(f"{path} is not a label manifest: {error}", hint=_way_back(path)) from error
     if trusted:
         return Manifest(table, tuple(classes), number)
     return Manifest(checked(table, str(path)), with_all_labels(classes, table, str(path)), number)
@@ -262,6 +258,12 @@ def is_manifest(path: Path) -> bool:
     except (pa.ArrowException, OSError):
         return False
     return b"alcli.schema" in (schema.metadata or {}) or "alcli_id" in schema.names
+
+
+def _way_back(path: Path) -> str:
+    """Return the hint for a damaged manifest; `undo` needs no images, only the folder that the manifest is in."""
+    undo = Project(pool=path.parent, state=path.parent).command("undo")
+    return f"{undo}\nif no earlier manifest is kept, move {path.name} away and run init again"
 
 
 def write(manifest: Manifest, path: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
+import pytest
 from alcli.main import app
 from typer.testing import CliRunner
 
@@ -46,3 +49,28 @@ def test_nothing_to_undo(image_folder: Path, snapshot: Snapshot) -> None:
     assert snapshot(image_folder) == before
     run("init", image_folder)
     assert run("undo", image_folder)[0] == 3
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("damage", ["cut off", "a column taken out"])
+def test_the_hint_for_a_damaged_manifest_can_be_pasted(tmp_path: Path, damage: str, elsewhere: bool) -> None:
+    pool, state = tmp_path / "a pool", tmp_path / "a state"
+    pool.mkdir()
+    (pool / "1.png").touch()
+    place = ["--state", state] if elsewhere else []
+    manifest = (state if elsewhere else pool) / "metadata.parquet"
+    assert run("init", pool, *place)[0] == 0
+    before = manifest.read_bytes()
+    (pool / "2.png").touch()
+    assert run("init", pool, *place)[0] == 0
+    if damage == "cut off":
+        manifest.write_bytes(manifest.read_bytes()[:-9])
+    else:
+        pq.write_table(pq.read_table(manifest).drop_columns(["split"]), manifest)
+    code, _, err = run("status", pool, *place)
+    hint, *others = [line.removeprefix("hint: ") for line in err.splitlines() if line.startswith("hint: ")]
+    assert (code, hint.startswith("alcli undo ")) == (5, True)
+    assert "alcli" not in " ".join(others)
+    assert run(*shlex.split(hint)[1:])[0] == 0
+    assert manifest.read_bytes() == before
+    assert run("status", pool, *place)[0] == 0
