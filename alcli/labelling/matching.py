@@ -162,33 +162,38 @@ class _Speller:
     def readings(self, text: str) -> Collection[str]:
         """Return paths relative to the pool, the likeliest first."""
         text = tables.spreadsheet_unsafe(text)
-        bare, decoded = _decoded(text)
+        whole, bare = _path(text)
+        decoded = urllib.parse.unquote(bare)
         found = []
         for old, new in self.prefixes:
-            if bare.startswith(old):
-                found.append(self._relative(new + urllib.parse.unquote(bare.removeprefix(old))).lstrip("/"))
-            if decoded.startswith(old):
-                found.append(self._relative(new + decoded.removeprefix(old)).lstrip("/"))
-        return dict.fromkeys([*found, self._relative(text), self._relative(decoded)])
+            for written in (whole, bare):
+                plain = urllib.parse.unquote(written)
+                if written.startswith(old):
+                    found.append(new + urllib.parse.unquote(written.removeprefix(old)))
+                if plain.startswith(old):
+                    found.append(new + plain.removeprefix(old))
+        stripped = (self._relative(path).lstrip("/") for path in found)
+        return dict.fromkeys([*stripped, self._relative(text), self._relative(decoded)])
 
     def _relative(self, path: str) -> str:
         return path.replace("\\", "/").removeprefix(self.pool).removeprefix("./")
 
 
-def _decoded(text: str) -> tuple[str, str]:
-    """Return a path or URL without its query, and the same percent-decoded once."""
+def _path(text: str) -> tuple[str, str]:
+    """Return a path or URL without its query, and that without the scheme or server of a file on disk."""
     if "/local-files/" in text and (local := _LOCAL_FILES.fullmatch(text)):
-        return local[1], urllib.parse.unquote(local[1])
+        return text, local[1]
     url = _URL.match(text)
-    bare = url[0] if url else text
+    whole = url[0] if url else text
     if url and url["scheme"].lower() == "file":
-        bare = "/" + url["rest"].partition("/")[2]
-    return bare, urllib.parse.unquote(bare)
+        return whole, "/" + url["rest"].partition("/")[2]
+    return whole, whole
 
 
 def _basename(cell: str | None) -> str:
     """Return the last part of a path or URL."""
-    return re.split(r"[/\\]", _decoded(tables.spreadsheet_unsafe(cell or ""))[1])[-1]
+    _, bare = _path(tables.spreadsheet_unsafe(cell or ""))
+    return re.split(r"[/\\]", urllib.parse.unquote(bare))[-1]
 
 
 def _trimmed(cell: str) -> str:

@@ -95,6 +95,7 @@ def test_the_hint_for_unknown_classes_can_be_pasted(pool: Project, tmp_path: Pat
         ("00.jpg,cat,ann\n00.jpg,cat,bo\n00.jpg,dog,cy\n", ["--resolve", "majority"], "cat"),
         ("x/00.jpg,dog,\n", ["--strip-prefix", "x/"], "dog"),
         ("x/y/00.jpg,dog,\n", ["--strip-prefix", "z/", "--strip-prefix", "x/y/"], "dog"),
+        ("/data/local-files/?d=p/00.jpg,dog,\n", ["--strip-prefix", "/data/local-files/?d=p/"], "dog"),
         ("far/away/00.jpg,dog,\n", ["--match", "basename"], "dog"),
     ],
 )
