@@ -15,7 +15,7 @@ from alcli import manifest as manifests
 from alcli.gold import Agreement
 from alcli.images import metadata
 from alcli.labelling import answers as returned
-from alcli.labelling import checking, matching, withholding
+from alcli.labelling import checking, matching, merging, withholding
 from alcli.labelling import problems as reports
 from alcli.labelling.advising import advise
 from alcli.labelling.answers import Answers
@@ -112,6 +112,7 @@ def import_labels(
     answers = answers.below(metadata.prefix_of(path, project.pool))
     with contextlib.nullcontext() if dry_run else ledger.writing(project, "import-labels"):
         before = manifests.read(project.manifest)
+        answers = merging.in_whole_numbers(answers, before.classes)
         decided = functools.partial(decide, project, before, answers, prefixes=prefixes)
         found = decided(rules)
         if report:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,8 +18,36 @@ from alcli.labelling.votes import Verdicts
 from alcli.manifest import Manifest
 from alcli.schema import GUESSED
 
+logger = logging.getLogger("alcli")
+
 OnConflict = Literal["error", "keep", "replace"]
 _NEAR_MATCHES = 50  # distinct unknown classes for which near ones are looked up; a wrong column has millions
+_FLOAT = re.compile(r"(-?\d+)\.0")
+
+
+def in_whole_numbers(answers: Answers, classes: Sequence[str]) -> Answers:
+    """Read an answer `3.0`, if that is no class, as `3` where this is one or all classes are whole numbers.
+
+    Many tools, pandas among them, write whole numbers so where some cells of their column are empty.
+
+    Args:
+        answers: Rows of a labels file.
+        classes: The pool's classes.
+    """
+    known = {normalised(name) for name in classes}
+    numbered = bool(known) and all(_FLOAT.fullmatch(f"{name}.0") for name in known)
+    read = {
+        name: found[1]
+        for name in answers.label_names
+        if name not in known and (found := _FLOAT.fullmatch(name)) and (numbered or found[1] in known)
+    }
+    if not read:
+        return answers
+    logger.warning("labels such as '%s' are read as '%s', like the pool's classes", *next(iter(read.items())))
+    names: dict[str, int] = {}
+    codes = [names.setdefault(read.get(name, name), len(names)) for name in answers.label_names]
+    labels = np.where(answers.labels < 0, -1, np.array(codes, np.int32)[answers.labels])
+    return replace(answers, labels=labels, label_names=list(names))
 
 
 def classify(

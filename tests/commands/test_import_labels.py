@@ -90,6 +90,61 @@ def test_the_hint_for_unknown_classes_can_be_pasted(pool: Project, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("classes", "written", "read"),
+    [
+        (["1", "2", "3"], "1.0 3.0", "1 3"),
+        (["1", "cat"], "1.0 cat", "1 cat"),
+        (["1", "3"], "3.0 3", "3 3"),  # a file put together from two
+        (["3", "3.0"], "3.0 3", "3.0 3"),
+    ],
+)
+def test_whole_numbers_that_pandas_wrote_with_a_point_are_classes(
+    tmp_path: Path, classes: list[str], written: str, read: str
+) -> None:
+    """A column with empty cells is one of floats there, and 3 becomes 3.0."""
+    project = numbered(tmp_path / "pool", classes)
+    path = tmp_path / "labels.csv"
+    path.write_text("file_name,label\na.jpg,{}\nb.jpg,{}\nc.jpg,\n".format(*written.split()))
+    result = run(path, project.pool)
+    assert result.exit_code == 0, result.stderr
+    manifest = manifests.read(project.manifest)
+    assert manifest.strings("label") == [*read.split(), None]
+    assert manifest.classes == tuple(classes)
+    assert result.stderr.count("are read as") == (written != read)
+
+
+def test_the_hint_for_an_unknown_number_makes_a_class_like_the_others(tmp_path: Path) -> None:
+    project = numbered(tmp_path / "pool", ["1", "2"])
+    path = tmp_path / "labels.csv"
+    path.write_text("file_name,label\na.jpg,1.0\nb.jpg,3.0\nc.jpg,\n")
+    result = run(path, project.pool)
+    assert result.exit_code == 5
+    assert "line 3: b.jpg: unknown class '3'\n" in result.stderr
+    assert result.stderr.count("labels such as '1.0' are read as '1', like the pool's classes") == 1
+    assert run("--new-classes", path, project.pool).exit_code == 0
+    assert manifests.read(project.manifest).classes == ("1", "2", "3")
+
+
+def test_a_version_beside_words_is_no_whole_number(tmp_path: Path) -> None:
+    project = numbered(tmp_path / "pool", ["cat", "1.5"])
+    path = tmp_path / "labels.csv"
+    path.write_text("file_name,label\na.jpg,2.0\nb.jpg,1.5\n")
+    assert "unknown class '2.0'" in run(path, project.pool).stderr
+    assert run("--new-classes", path, project.pool).exit_code == 0
+    assert manifests.read(project.manifest).classes == ("cat", "1.5", "2.0")
+
+
+def numbered(folder: Path, classes: list[str]) -> Project:
+    """Make a pool of three images without labels that has these classes."""
+    folder.mkdir()
+    project = Project.open(folder)
+    columns = {"file_name": ["a.jpg", "b.jpg", "c.jpg"], "size": [1] * 3, "mtime_ns": [1] * 3}
+    with ledger.writing(project, "init"):
+        ledger.commit(project, Manifest.build(columns, classes), command="init")
+    return project
+
+
+@pytest.mark.parametrize(
     ("rows", "options", "label"),
     [
         ("00.jpg,cat,ann\n00.jpg,cat,bo\n00.jpg,dog,cy\n", ["--resolve", "majority"], "cat"),
