@@ -16,8 +16,6 @@ from alcli import identity, rounds, votebook
 from alcli.manifest import Manifest
 from alcli.project import Project
 
-ANSWERS = "gold_answers.parquet"
-
 
 @dataclass(frozen=True)
 class Agreement:
@@ -56,7 +54,7 @@ def standing(project: Project, manifest: Manifest) -> dict[int, tuple[int, str]]
 
 def answers(project: Project, manifest: Manifest) -> pa.Table:
     """Return every answer to a gold row that counts, oldest first, with the columns of `alcli.votebook`."""
-    return votebook.read(project, manifest, ANSWERS)
+    return votebook.read(project, manifest, votebook.GOLD_ANSWERS)
 
 
 def agreement(annotators: Sequence[str | None], right: Sequence[bool]) -> list[Agreement]:

@@ -2,7 +2,7 @@
 
 Answers of a round lie in `rounds/<number>/votes.parquet`, those about images of no round in `votes/votes.parquet`.
 Beside them, in `withheld.parquet`, is what images of the round came back with, by whomever, where a check did not
-take it as a label.
+take it as a label; and in `gold_answers.parquet` what gold rows were answered with, see `alcli.gold`.
 Files only grow: each row carries the number of the delivery that brought it, and the manifest's metadata say
 how many deliveries it has seen. So the commit of the manifest is what makes an answer count. Answers of a
 delivery that was killed before its commit, or undone after it, have a higher number: they count for nothing,
@@ -28,6 +28,8 @@ from alcli.project import Project
 
 VOTES = "votes.parquet"
 WITHHELD = "withheld.parquet"
+GOLD_ANSWERS = "gold_answers.parquet"
+NAMES = (VOTES, WITHHELD, GOLD_ANSWERS)
 COLUMNS = pa.schema(
     [
         ("alcli_id", pa.string()),
@@ -63,7 +65,7 @@ def read(project: Project, manifest: Manifest, name: str = VOTES, *, of: int | N
     Args:
         project: The pool.
         manifest: Its manifest.
-        name: Of the side files: `votes.parquet`, `withheld.parquet`, or `gold_answers.parquet` of `alcli.gold`.
+        name: Of the side files, one of `NAMES`.
         of: Only answers about images of this round; 0 for those of none.
 
     Raises:
@@ -130,7 +132,7 @@ def write(
     Args:
         project: The pool; the caller holds its lock.
         manifest: What is to be committed.
-        added: By the name of the side files, the columns of `COLUMNS` but `delivery`, and (r,) the round of
+        added: By the name of the side files, of `NAMES`, the columns of `COLUMNS` but `delivery`, and (r,) the round of
             each row, 0 for none.
 
     Raises:
@@ -138,7 +140,7 @@ def write(
         CannotWrite: The disk is full or read-only.
     """
     seen = deliveries(manifest)
-    old = {path: _load(path) for name in added for path in _places(project, name, range(manifest.round + 1))}
+    old = {path: _load(path) for name in NAMES for path in _places(project, name, range(manifest.round + 1))}
     if seen is None:
         seen = max((int(pc.max(table["delivery"]).as_py() or 0) for table in old.values()), default=0)
     content = {path: _counting(table, seen) for path, table in old.items()}

@@ -86,6 +86,18 @@ def test_undo_takes_answers_back(pool: Project) -> None:
     assert listed(pool) == []
 
 
+def test_a_delivery_takes_the_place_of_one_that_was_undone_in_every_kind_of_file(pool: Project) -> None:
+    names = (votebook.VOTES, votebook.WITHHELD, votebook.GOLD_ANSWERS)
+    manifest = manifests.read(pool.manifest)
+    one = said(("x1", "ann", "cat")), np.array([1])
+    ledger.commit(pool, votebook.write(pool, manifest, dict.fromkeys(names, one)), command="import-labels")
+    ledger.undo(pool)
+    bring(pool, [2], ("x2", "bo", "dog"))
+    after = manifests.read(pool.manifest)
+    assert [len(votebook.read(pool, after, name)) for name in names] == [1, 0, 0]
+    assert [len(pq.read_table(pool.round_folder(1) / name)) for name in names] == [0, 0, 0]
+
+
 def test_a_manifest_that_another_tool_wrote_keeps_all_answers(pool: Project) -> None:
     bring(pool, [1], ("x1", "ann", "cat"))
     bring(pool, [1], ("x1", "bo", "cat"))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from alcli import gold, votebook
+from alcli import votebook
 from alcli.labelling import earlier, matching, merging, planted, recording, votes
 from alcli.labelling.answers import Answers
 from alcli.labelling.crowd import Crowd
@@ -105,7 +105,7 @@ def decide(
         outcome,
         golden,
         pa.concat_tables([record.select(cast[0].column_names), cast[0]]),
-        {votebook.VOTES: cast, gold.ANSWERS: golden.new(answers, before)},
+        {votebook.VOTES: cast, votebook.GOLD_ANSWERS: golden.new(answers, before)},
         crowd.told(),
         [*problems, *unknown, *twice, *disputes, *_clashes(before, verdicts, conflicts)],
     )

@@ -130,6 +130,27 @@ def test_a_check_does_not_make_the_batch_look_easy(
     assert summary.read(pool.project)["batch"] is None
 
 
+def test_what_a_check_withheld_of_a_delivery_that_was_undone_is_gone(pool: Digits, tmp_path: Path) -> None:
+    """Of the images that it had answered, those in doubt are declined the next time."""
+    path = tmp_path / "b.csv"
+    rows = sent(pool, path, "-s", "margin", "-k", 60)
+    run(pool, "import-labels", path, *SLIM)
+    doubted = {*rows} - labelled(pool)
+    assert len(doubted) > 5
+    run(pool, "undo")
+    with path.open("w", newline="") as file:
+        said = [(f"img-{row:04d}.jpg", f"class-{pool.given[row]}", row in doubted) for row in rows]
+        head = ("file_name", "label", "skipped", "annotator")
+        csv.writer(file).writerows([head, *((*answer, "ann") for answer in said)])
+    run(pool, "import-labels", path)
+    kept = sorted({*rows} - doubted)
+    assert summary.read(pool.project)["batch"] == {
+        "round": 1,
+        "n": len(kept),
+        "correct": as_guessed(pool, kept),
+    }
+
+
 @pytest.mark.parametrize("check", [SLIM, VOTING])
 def test_labels_that_were_there_stay(
     pool: Digits, tmp_path: Path, check: tuple[str, ...], snapshot: Snapshot
