@@ -69,6 +69,21 @@ def newest_batch(project: Project, manifest: Manifest) -> dict[str, Any] | None:
     return None
 
 
+def back(project: Project, manifest: Manifest) -> dict[str, int]:
+    """Count what is back of each open round: answered, be it as a gold row, or declined.
+
+    What cannot be read any more is no longer out either, but nobody answered it. A round whose list was deleted or
+    damaged is left out: nobody knows what was sent.
+    """
+    sent = {number: rounds.rows_of(manifest, rounds.sent(project, number)) for number in manifest.open_rounds}
+    answered = manifest.readable | manifest.labelled
+    return {
+        str(number): int((answered & ~manifest.equals("queried_round", number))[rows[rows >= 0]].sum())
+        for number, rows in sent.items()
+        if len(rows)
+    }
+
+
 def _audited(project: Project, manifest: Manifest) -> list[dict[str, Any]]:
     """Return the records of the rounds that have an audit, oldest first."""
     records = [rounds.about(project, number) for number in range(1, manifest.round + 1)]

@@ -179,6 +179,11 @@ def about(project: Project, number: int) -> dict[str, Any]:
         return {}
 
 
+def sent(project: Project, number: int) -> list[str]:
+    """Return the ids of the images of a round; nothing where the list was deleted or damaged."""
+    return [name for name, _ in _reasons(project, number)]
+
+
 def sent_again(project: Project, number: int) -> list[str]:
     """Return the ids of the images of a round that had a label and were sent out for another."""
     if not about(project, number).get("counts", {}).get("again"):

@@ -71,7 +71,7 @@ def _counted(project: Project, manifest: Manifest) -> dict[str, Any]:
         "out": int(manifest.out.sum()),
         "classes": _class_counts(manifest),
         "rounds_out": _counts(manifest, "queried_round"),
-        "rounds_back": _counts(manifest, "label_round"),
+        "rounds_back": hindsight.back(project, manifest),
         "audits": hindsight.audits(project, manifest),
         "batch": hindsight.newest_batch(project, manifest),
         "problems": _problems(manifest),

@@ -62,7 +62,8 @@ def _clusters(metrics: dict[str, Any]) -> Iterator[str]:
 
 def _rounds(counts: Counts) -> Iterator[str]:
     for number, out in counts["rounds_out"].items():
-        yield _line(f"round {number}", f"open: {out} out", f"{counts['rounds_back'].get(number, 0)} back")
+        back = counts["rounds_back"].get(number)
+        yield _line(f"round {number}", f"open: {out} out", "" if back is None else f"{back} back")
     for audit in counts.get("audits", []):
         interval = f"95 % interval {audit['low']:.1%} to {audit['high']:.1%}"
         told = f"{audit['correct']} of {audit['n']} right: {audit['accuracy']:.1%}"

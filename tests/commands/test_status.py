@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def test_the_report_is_the_data_of_this_command(pool: Project) -> None:
     assert said["pseudo-labelled"] == "3"
     assert said["queryable"] == "27"
     assert said["out"] == "5"
-    assert said["round 1"] == "open: 5 out, 2 back"
+    assert said["round 1"] == "open: 5 out"
     assert said["model"] == "0001-abc, lenet, validation accuracy 96.3%"
     lines = out.splitlines()
     assert "class   labelled  pseudo-labelled" in lines
@@ -80,6 +81,36 @@ def test_audits_are_shown_with_their_interval(pool: Project, monkeypatch: pytest
     counts = {**summary.read(pool), "audits": [audit]}
     monkeypatch.setattr(summary, "read", lambda _: counts)
     assert "audit 1         45 of 50 right: 90.0%, 95 % interval 78.6% to 95.7%" in run(pool.pool)[1]
+
+
+def test_back_is_what_came_back_of_those_that_were_sent(image_folder: Path, tmp_path: Path) -> None:
+    """Five are sent; one is labelled, one declined, one broken since. Two that nobody asked about are labelled."""
+    invoke(image_folder, "init")
+    invoke(image_folder, "select", "-s", "random", "-k", "5", "-o", tmp_path / "sent.csv")
+    with (tmp_path / "sent.csv").open(newline="") as file:
+        sent = [row["file_name"] for row in csv.DictReader(file)]
+    others = sorted({path.name for path in (image_folder / "unlabelled").iterdir()} - {n[-8:] for n in sent})
+    answers = [(sent[0], "dark", ""), (sent[1], "", "yes")]
+    answers += [(f"unlabelled/{name}", "dark", "") for name in others[:2]]
+    with (tmp_path / "back.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("file_name", "label", "skipped"), *answers])
+    invoke(image_folder, "import-labels", tmp_path / "back.csv")
+    assert "round 1         open: 3 out, 2 back\n" in run(image_folder)[1]
+    project = Project.open(image_folder)
+    manifest = manifests.read(project.manifest)
+    broken = manifest.strings("file_name").index(sent[2])
+    manifest = manifest.assign(np.array([broken]), status="unreadable", queried_round=None)
+    with ledger.writing(project, "score"):
+        ledger.commit(project, manifest, command="score")
+    assert "round 1         open: 2 out, 2 back\n" in run(image_folder)[1]
+    (project.round_folder(1) / "selection.parquet").unlink()
+    project.summary.unlink()
+    assert "round 1         open: 2 out\n" in run(image_folder)[1]
+
+
+def invoke(folder: Path, command: str, *arguments: object) -> None:
+    done = CliRunner().invoke(app, [command, *map(str, arguments), str(folder)])
+    assert done.exit_code == 0, done.stderr
 
 
 def test_a_pool_without_anything_yet(tmp_path: Path) -> None:
