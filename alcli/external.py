@@ -46,6 +46,13 @@ _KNOWN: dict[str, tuple[int, str]] = {
     "cluster_probabilities": (1, "float32"),
     "discriminator_scores": (0, "float32"),
 }
+_RANGES: dict[str, tuple[float, float]] = {
+    "confidence": (0, 1),
+    "margin": (0, 1),
+    "entropy": (0, np.inf),
+    "adversarial_distances": (0, np.inf),
+    "gradient_lengths": (0, np.inf),
+}
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,8 @@ def take_in(project: Project, path: Path, *, classes: Sequence[str] | None = Non
 
     Raises:
         InputRejected: The file is not Parquet, has no known signal, names an unknown image or one twice, or a
-            row is not finite, of another length than the others, or not a distribution. Nothing is changed.
+            row is not finite, empty, of another length than the others, out of range, or not a distribution.
+            Nothing is changed.
     """
     with ledger.writing(project, "score"):
         manifest = manifests.read(project.manifest)
@@ -191,27 +199,10 @@ class _Reader:
         return keys
 
     def _array(self, name: str, column: pa.Array, keys: NDArray[np.uint64]) -> NDArray[Any]:
-        axes, kind = _KNOWN[name]
-        try:
-            values: NDArray[Any] = np.array(column.to_pylist(), dtype=np.float64)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise InputRejected(
-                f"{self.path}, column {name}: rows differ in length or are not numbers"
-            ) from error
-        if values.ndim != axes + 1:
-            raise InputRejected(
-                f"{self.path}, column {name}: {axes} axes a row are expected, not {values.ndim - 1}"
-            )
-        given = values
-        if np.isfinite(values).all():
-            with np.errstate(over="ignore"):  # too large for its type is not finite, and said below
-                values = values.astype(kind)
-        fine = np.isfinite(values).reshape(len(values), -1).all(axis=1)
-        if not fine.all():
-            raise InputRejected(
-                f"{self.path}: {name} is not finite in {int((~fine).sum())} rows",
-                details=self._names(keys[~fine]),
-            )
+        given = self._numbers(name, column, keys)
+        values = self._finite(name, given, keys)
+        if name in _RANGES:
+            return self._in_range(name, values, keys)
         if name.endswith("probabilities"):
             self._check_distribution(name, values, keys)
         if name == "prediction":
@@ -222,6 +213,52 @@ class _Reader:
                 hint="leave the column out",
             )
         return values
+
+    def _numbers(self, name: str, column: pa.Array, keys: NDArray[np.uint64]) -> NDArray[np.float64]:
+        axes, _ = _KNOWN[name]
+        try:
+            values: NDArray[Any] = np.array(column.to_pylist(), dtype=np.float64)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise InputRejected(
+                f"{self.path}, column {name}: rows differ in length or are not numbers"
+            ) from error
+        if values.ndim != axes + 1:
+            raise InputRejected(
+                f"{self.path}, column {name}: {axes} axes a row are expected, not {values.ndim - 1}"
+            )
+        if not values.size:
+            raise InputRejected(
+                f"{self.path}: {name} of {len(values)} rows are empty",
+                hint="leave the column out",
+                details=self._names(keys),
+            )
+        return values
+
+    def _finite(self, name: str, values: NDArray[np.float64], keys: NDArray[np.uint64]) -> NDArray[Any]:
+        """Return values in the type that they are kept in."""
+        kept: NDArray[Any] = values
+        if np.isfinite(values).all():
+            with np.errstate(over="ignore"):  # too large for its type is not finite, and said below
+                kept = values.astype(_KNOWN[name][1])
+        fine = np.isfinite(kept).reshape(len(kept), -1).all(axis=1)
+        if not fine.all():
+            raise InputRejected(
+                f"{self.path}: {name} is not finite in {int((~fine).sum())} rows",
+                details=self._names(keys[~fine]),
+            )
+        return kept
+
+    def _in_range(self, name: str, values: NDArray[Any], keys: NDArray[np.uint64]) -> NDArray[Any]:
+        """Return values in their range: what is outside by no more than rounding is set to its end."""
+        low, high = _RANGES[name]
+        slack = uncertainty.SUM_TOLERANCE
+        wrong = (values < low - slack) | (values > high + slack)
+        if wrong.any():
+            said = f"is not from {low} to {high}" if np.isfinite(high) else f"is below {low}"
+            raise InputRejected(
+                f"{self.path}: {name} of {int(wrong.sum())} rows {said}", details=self._names(keys[wrong])
+            )
+        return values.clip(low, high)
 
     def _check_classes(self, values: NDArray[Any], keys: NDArray[np.uint64]) -> None:
         wrong = (values < 0) | (values >= len(self.classes)) | (values != np.floor(values))

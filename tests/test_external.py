@@ -76,6 +76,15 @@ def test_mc_probabilities_are_passes_by_classes(pool: Project, tmp_path: Path) -
     assert SignalStore(models.newest(pool).signals(pool)).shapes == {"mc_probabilities": (4, 2)}
 
 
+def test_rounding_does_not_make_a_value_wrong(pool: Project, tmp_path: Path) -> None:
+    """What a mean over float32 or a logarithm of p + 1e-7 gives: next to the end of its range, and taken as this."""
+    ends = {"confidence": [1.0000001] * 6, "margin": [-1e-8] * 6, "entropy": [-1e-7] * 6}
+    external.take_in(pool, write(tmp_path / "o.parquet", {"file_name": NAMES, **ends}))
+    store = SignalStore(models.newest(pool).signals(pool))
+    found = store.read(list(ends), store.keys)
+    assert [values.tolist() for values in found.values()] == [[1.0] * 6, [0.0] * 6, [0.0] * 6]
+
+
 def test_part_of_the_pool_is_enough_and_is_said(
     pool: Project, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -85,6 +94,8 @@ def test_part_of_the_pool_is_enough_and_is_said(
 
 
 NAN = [[0.9, 0.1], [float("nan"), 0.5], [0.2, 0.8], [1.0, 0.0], [0.6, 0.4], [0.3, 0.7]]
+NONE = float("nan")
+EMPTY = pa.array([[]] * 6, pa.list_(pa.float32()))
 LOGITS = [[2.0, -1.0]] * 6
 
 
@@ -98,6 +109,14 @@ LOGITS = [[2.0, -1.0]] * 6
         pytest.param(outputs(prediction=[0, 1, 2, 0, 1, 0]), "prediction of 1 rows is no", "u/2.png", id="class"),
         pytest.param(outputs(prediction=[0, -1, 1, 0, 1, 0]), "prediction of 1 rows is no", "u/1.png", id="no class"),
         pytest.param(outputs(prediction=[0.5, 1, 1, 0, 1, 0]), "prediction of 1 rows is no", "u/0.png", id="half"),
+        pytest.param(outputs(confidence=[1, 0.9, 1.2, 0, 1, 7]), "confidence of 2 rows is not from 0 to 1", "u/2.png", id="sure"),
+        pytest.param(outputs(confidence=[1, -0.1, 1, 0, 1, 1]), "confidence of 1 rows is not from 0", "u/1.png", id="unsure"),
+        pytest.param(outputs(confidence=[1, 1, 1, NONE, 1, 1]), "confidence is not finite in 1 rows", "u/3.png", id="none"),
+        pytest.param(outputs(margin=[1, 1, 1, 1.5, 1, 1]), "margin of 1 rows is not from 0 to 1", "u/3.png", id="margin"),
+        pytest.param(outputs(entropy=[1, 1, 1, 3, 1, -1]), "entropy of 1 rows is below 0", "u/5.png", id="entropy"),
+        pytest.param(outputs(gradient_lengths=[1, 1, 1, 3, 1, -1]), "of 1 rows is below 0", "u/5.png", id="length"),
+        pytest.param(outputs(adversarial_distances=[-1, 1, 1, 3, 1, 1]), "of 1 rows is below 0", "u/0.png", id="distance"),
+        pytest.param(outputs(embeddings=EMPTY), "embeddings of 6 rows are empty", "u/0.png", id="no embeddings"),
         pytest.param(outputs(mc_probabilities=[[[0.5, 0.5]]] * 6), "at least 2 do", None, id="one pass"),
         pytest.param(outputs(probabilities=[[0.2, 0.3, 0.5]] * 6), "3 classes, the pool has 2", None, id="classes"),
         pytest.param(outputs(file_name=[*NAMES[:5], "no.png"]), "1 images that the pool does not", "no.png", id="unknown"),
