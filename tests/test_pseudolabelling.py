@@ -285,8 +285,10 @@ def test_changed_files_must_be_scored_again(scored_pool: ScoredPool) -> None:
 
 
 def test_a_model_without_triplet_embeddings_says_so(scored_pool: ScoredPool) -> None:
-    with pytest.raises(StepMissing, match="gives no triplet_embeddings") as missing:
-        label(scored_pool(GOLDEN, kind="trained"), method="triplet-margin", k=1)
+    labels = {4: "class-0", 5: "class-0", 6: "class-1", 7: "class-1"}
+    project = scored_pool([*GOLDEN, *GOLDEN], kind="trained", labels=labels)
+    with pytest.raises(StepMissing, match=r"gives no triplet_embeddings$") as missing:
+        label(project, method="triplet-margin", k=1)
     assert "train --embedding triplet" in (missing.value.hint or "")
 
 

@@ -108,6 +108,20 @@ def test_nothing_left_is_exit_code_4(pool: Project) -> None:
     assert f"hint: alcli pseudolabel --clear {pool.pool}" in result.stderr
 
 
+def test_where_training_makes_no_triplet_network_more_labels_are_needed(
+    scored_pool: Callable[..., Project],
+) -> None:
+    """Two of class-0 can be told from nothing: of class-1 one is labelled to train on, the other is in val."""
+    labels = {2: "class-0", 3: "class-0", 4: "class-1", 5: "class-1"}
+    project = scored_pool(np.full((6, 2), 0.5), kind="trained", labels=labels, splits={5: "val"})
+    result = run(project, "--method", "triplet-margin", "-k", "1")
+    assert result.exit_code == 3
+    said = "a triplet network needs two classes with two labelled images each to train on, and there is 1"
+    assert f"model 0001-aaaaaa gives no triplet_embeddings: {said}\n" in result.stderr
+    assert f"hint: alcli select --strategy random -k 100 {project.pool} and label those" in result.stderr
+    assert "train --embedding" not in result.stderr
+
+
 CEAL = ["--method", "entropy", "--threshold", "0.4", "--decay", "linear", "--rate", "0.2"]
 
 
