@@ -18,24 +18,29 @@ class Bar(NamedTuple):
 
     Attributes:
         method: Its name.
-        needed: Labels needed, mean over seeds; None where the accuracy is never reached.
+        needed: Labels needed, mean over seeds; None where not every seed reaches the accuracy.
         half_width: Of the 95 % interval of `needed`; None where it is not known.
         budget: The whole budget of random, in labels.
+        reached: Where `needed` is None, how many seeds reach it all the same.
+        seeds: Of how many.
     """
 
     method: str
     needed: float | None
     half_width: float | None
     budget: float
+    reached: int = 0
+    seeds: int = 0
 
 
-def label_bars(bars: Iterable[tuple[str, float | None, float | None, float]]) -> Figure:
+def label_bars(bars: Iterable[Bar | tuple[str, float | None, float | None, float]]) -> Figure:
     """Draw a bar per method: the fewer labels it needs, the shorter the bar and the higher its place.
 
-    A method that never gets there has a hatched bar of the whole budget, labelled "not reached".
+    A method that does not get there in every seed has a hatched bar of the whole budget, which says in how many it
+    does: of the others nobody knows what they would need.
 
     Args:
-        bars: Each a `Bar`, or a tuple of its fields; NaN counts as None.
+        bars: Each a `Bar`, or a tuple of its first fields; NaN counts as None.
 
     Raises:
         InputRejected: There is no bar, or a budget is not above 0.
@@ -71,8 +76,8 @@ def _known(value: float | None) -> float | None:
 
 
 def _place(bar: Bar) -> tuple[bool, float, str]:
-    """Fewest labels first, those that never get there last."""
-    return bar.needed is None, bar.needed or 0.0, bar.method
+    """Fewest labels first, then those that get there in most seeds, those that never do last."""
+    return bar.needed is None, -bar.reached if bar.needed is None else bar.needed, bar.method
 
 
 def _end(bar: Bar) -> float:
@@ -93,7 +98,7 @@ def _draw(axes: Axes, at: int, bar: Bar) -> None:
 
 def _words(bar: Bar) -> str:
     if bar.needed is None:
-        return "not reached"
+        return f"there in {bar.reached} of {bar.seeds}" if bar.reached else "not reached"
     many = f"{bar.needed:,.0f}"
     if bar.half_width:
         many += f" ± {bar.half_width:,.0f}"

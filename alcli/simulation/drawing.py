@@ -15,6 +15,8 @@ from alcli.verdict import BASELINE, Verdict
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from alcli.pictures import Bar
+
 KINDS = ["curves", "precision", "labels"]
 
 
@@ -100,18 +102,20 @@ class Drawing:
         return pictures.label_bars(_bars(verdict))
 
 
-def _bars(verdict: Verdict) -> list[tuple[str, float | None, float | None, float]]:
+def _bars(verdict: Verdict) -> list[Bar]:
     """Return for each method the labels it needs for what random reaches with all, ± half an interval."""
-    bars: list[tuple[str, float | None, float | None, float]] = []
+    from alcli.pictures import Bar
+
+    bars = []
     for method in verdict.methods:
         compared = method.comparison
         if compared is None or compared.saving is None:
             continue
-        whole, share = compared.baseline_labels, compared.saving.share
-        half = None if share.half_width is None else whole * share.half_width
-        always = compared.saving.reached == len(compared.saving.needed)
-        needed = whole * (1 - share.mean) if always else None
-        bars.append((method.name, needed, half, whole))
+        whole, saving = compared.baseline_labels, compared.saving
+        half = None if saving.share.half_width is None else whole * saving.share.half_width
+        seeds = len(saving.needed)
+        needed = whole * (1 - saving.share.mean) if saving.reached == seeds else None
+        bars.append(Bar(method.name, needed, half, whole, saving.reached, seeds))
     if not bars:
         raise InputRejected(
             f"no method can be drawn beside {BASELINE}: none that asks people for labels came to its end"

@@ -48,6 +48,20 @@ def test_a_method_may_cost_more_than_random() -> None:
     assert axes.get_xlim()[1] > 1100
 
 
+def test_what_only_some_seeds_reach_has_no_mean() -> None:
+    some = [Bar("bald", None, None, 1000, 1, 5), Bar("dal", None, None, 1000, 4, 5)]
+    (axes,) = label_bars([*BARS, *some]).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "margin",
+        "random",
+        "dal",
+        "bald",
+        "egl",
+    ]
+    assert words(axes)[2:] == ["there in 4 of 5", "there in 1 of 5", "not reached"]
+    assert [bool(bar.get_hatch()) for bar in rectangles(axes)] == [False, False, True, True, True]
+
+
 def test_nan_counts_as_not_reached() -> None:
     (axes,) = label_bars([("egl", math.nan, None, 1000.0)]).axes
     assert words(axes) == ["not reached"]
