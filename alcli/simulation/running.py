@@ -42,10 +42,12 @@ from alcli.signals import SignalStore
 from alcli.simulation.experiment import begin, given
 from alcli.simulation.lane import Lane, Needs
 from alcli.simulation.results import Line
+from alcli.tables import spreadsheet_safe
 
 logger = logging.getLogger("alcli")
 
 _LOCK_TIMEOUT_S = 60.0  # processes of a killed simulation end with it, but not in the same instant
+_SHORTEST_GAME = {"vae_epochs": "1"}
 
 
 def run(lane: Lane, *, decoders: Decoders, device: str, told: Callable[[], None]) -> None:
@@ -157,7 +159,7 @@ class _Runner:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["alcli_id", "label"])
-            writer.writerows(zip(ids, labels, strict=True))
+            writer.writerows(zip(ids, map(spreadsheet_safe, labels), strict=True))  # as it is read back
         self._import(path)
         path.unlink()
 
@@ -212,6 +214,10 @@ class _Runner:
             use_pseudo_labels=bool(method and method.guesses),
             seed=self.lane.seed,
         )
+        if (
+            options.objective == "vaal" and not needs.pool
+        ):  # the classifier is the same without the game beside it
+            options = dataclasses.replace(options, parameters={**options.parameters, **_SHORTEST_GAME})
         training.train(
             self.project,
             options,

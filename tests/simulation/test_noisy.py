@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from alcli import labelling, pseudolabelling, training
+from alcli import labelling, models, pseudolabelling, training
 from alcli import manifest as manifests
 from alcli.project import Project
 from alcli.simulation.experiment import Experiment, ground
@@ -191,6 +191,30 @@ def test_a_strategy_of_an_objective_brings_it_along(
     assert of(rows(path), given, "labels") == [6, 12]
     first = of(rows(path), given, "batch")[0]
     assert first == of(rows(path), "random", "batch")[0]
+
+
+def test_after_the_last_round_vaal_spends_no_time_on_what_nobody_chooses_by(
+    labelled_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One epoch is the least there is; and what is measured is what it is where a round follows."""
+    real, seen = training.train, []
+
+    def watched(project: Project, options: training.Options, **how: object) -> object:
+        report = real(project, options, **how)  # type: ignore[arg-type]
+        if options.objective == "vaal":
+            seen.append(models.newest(project).about["metrics"]["vaal_epochs"])
+        return report
+
+    monkeypatch.setattr(training, "train", watched)
+    name, tables = "vaal:z=4,vae-width=4,vae-epochs=3", []
+    for number in (1, 2):
+        path = tmp_path / f"{number}.parquet"
+        how = ["--rounds", number, "--lr", "0.0067", "--image-size", 28, "-m", name, "-o", path]
+        done = simulate(*ONE, *how, labelled_pool)
+        assert done.exit_code == 0, done.output
+        tables.append([row for row in rows(path) if row["round"] in (0, 1)])
+    assert seen == [3, 1, 3, 3, 1]
+    assert tables[0] == tables[1]
 
 
 CHECKS = ["random+confident-learning", "random+rad", "margin+rad-voting"]

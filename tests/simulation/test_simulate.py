@@ -31,6 +31,7 @@ from alcli.training.loop import Regime, Task
 from typer.testing import CliRunner, Result
 
 from tests.conftest import Listener, draw
+from tests.simulation import conftest
 from tests.simulation.conftest import METHODS, QUICK, make_pool, simulate
 
 SECONDS = ["train_seconds", "score_seconds", "select_seconds"]
@@ -744,6 +745,16 @@ def test_seeds_that_failed_count_for_more_than_pictures_that_cannot_be_drawn(
     )
     assert done.exit_code == 1
     assert done.stderr.count("is not drawn") == 2
+
+
+def test_a_class_whose_name_looks_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers pass through a CSV file, where a quote before `=` keeps a spreadsheet from running the cell."""
+    monkeypatch.setattr(conftest, "SHADES", {"'=x": 60, "=x": 125, "bright": 190})
+    pool, path = make_pool(tmp_path / "pool"), tmp_path / "t.parquet"
+    done = simulate(*ONE, "--batch", 30, "-m", "random", "-o", path, pool)
+    assert done.exit_code == 0, done.output
+    assert of(rows(path), "random", "labels") == [6, 36]
+    assert of(rows(path), "random", "label_noise") == [0, 0]
 
 
 def test_several_at_once_give_the_same_table(labelled_pool: Path, tmp_path: Path) -> None:
