@@ -180,7 +180,7 @@ class _Speller:
 
 
 def _path(text: str) -> tuple[str, str]:
-    """Return a path or URL without its query, and that without the scheme or server of a file on disk."""
+    """Return a path or URL as its file has it but for a query that signs it, and the bare path of a file on disk."""
     if "/local-files/" in text and (local := _LOCAL_FILES.fullmatch(text)):
         return text, local[1]
     url = _URL.match(text)

@@ -319,4 +319,4 @@ def test_through_the_command_line(pool: Project, tmp_path: Path) -> None:
     found = json.loads(done.stdout)["gold"]
     assert [(one["annotator"], one["n"], one["right"]) for one in found] == [("ann", 5, 4)]
     status = CliRunner().invoke(app, ["status", str(pool.pool)])
-    assert "open: 10 out, 0 back" in status.stdout
+    assert "open: 10 out, 5 back" in status.stdout
