@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from alcli.manifest import Manifest
+
 RECORD = "model.json"
 CLASSIFIER = "classifier.safetensors"
 LEARNED = "learned.npy"
@@ -117,6 +119,27 @@ def learned(record: ModelRecord) -> NDArray[np.uint64] | None:
         return np.asarray(np.load(record.folder / LEARNED, allow_pickle=False), np.uint64)
     except (OSError, ValueError):  # made by the user, by an earlier version, or damaged
         return None
+
+
+def triplets_missing(project: Project, manifest: Manifest, what: str) -> StepMissing:
+    """Return the refusal of what goes by a triplet network where there is none; more training helps only if labels do.
+
+    Args:
+        project: The pool.
+        manifest: Its manifest.
+        what: What is missing, in words.
+    """
+    import numpy as np
+
+    teachers = manifest.labelled & manifest.equals("split", "train") & manifest.readable
+    paired = int((np.bincount(manifest.label_codes[teachers]) >= 2).sum())
+    if paired >= 2:
+        return StepMissing(what, hint=project.command("train", "--embedding", "triplet"))
+    return StepMissing(
+        f"{what}: a triplet network needs two classes with two labelled images each to train on, and there "
+        f"{'is 1' if paired else 'is none'}",
+        hint=f"{project.command('select', '--strategy', 'random', '-k', '100')} and label those",
+    )
 
 
 def next_id(project: Project, identity: str) -> str:

@@ -397,14 +397,24 @@ def test_a_users_model_that_lacks_images_is_named(scored_pool: Build) -> None:
         ("bald", "trained", "alcli score --mc-samples 20"),
         ("bald", "external", "alcli score --from"),
         ("triplet-margin", "trained", "alcli train --embedding triplet"),
+        ("triplet-margin", "external", "alcli score --from"),
     ],
 )
 def test_a_signal_that_score_does_not_give_unasked(
     scored_pool: Build, strategy: str, kind: str, command: str
 ) -> None:
+    labels = {0: "class-0", 1: "class-0", 2: "class-1", 3: "class-1"}
     with pytest.raises(StepMissing, match="0001-aaaaaa") as failure:
-        select(scored_pool(GOLDEN, kind=kind), strategy=strategy)
+        select(scored_pool(random_probabilities(10), labels=labels, kind=kind), strategy=strategy)
     assert command in str(failure.value.hint)
+
+
+def test_training_again_is_no_advice_where_labels_are_too_few_for_triplets(scored_pool: Build) -> None:
+    labels = {0: "class-0", 1: "class-0", 2: "class-1", 3: "class-1"}
+    project = scored_pool(random_probabilities(10), labels=labels, splits={3: "val"}, kind="trained")
+    with pytest.raises(StepMissing, match="two labelled images each to train on, and there is 1") as failure:
+        select(project, strategy="triplet-margin")
+    assert str(failure.value.hint).startswith("alcli select --strategy random")
 
 
 def test_images_without_signals_are_scored_first(

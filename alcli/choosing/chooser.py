@@ -81,7 +81,9 @@ class Chooser:
         probed = [signal for signal in plan.missing if signal in PROBED and record and not record.external]
         chooser = cls(source, request, plan, because, probed[0] if probed else None)
         if record:
-            requirements.require_signals(project, record, plan, known=bool(source.store), probed=probed)
+            requirements.require_signals(
+                project, manifest, record, plan, known=bool(source.store), probed=probed
+            )
             plan.know(device=device, **models.head(record, plan.model_inputs))
         chooser._check_size()
         return chooser

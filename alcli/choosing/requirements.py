@@ -6,7 +6,9 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 
+from alcli import models
 from alcli.errors import StepMissing, UsageError
+from alcli.manifest import Manifest
 from alcli.models import ModelRecord
 from alcli.project import Project
 from alcli.ranking import Plan
@@ -26,12 +28,19 @@ def model_missing(project: Project, what: str) -> StepMissing:
 
 
 def require_signals(
-    project: Project, record: ModelRecord, plan: Plan, *, known: bool, probed: Sequence[str]
+    project: Project,
+    manifest: Manifest,
+    record: ModelRecord,
+    plan: Plan,
+    *,
+    known: bool,
+    probed: Sequence[str],
 ) -> None:
     """Check that scoring with this model gives what the strategy reads.
 
     Args:
         project: The pool.
+        manifest: Its manifest.
         record: The model.
         plan: The strategy's.
         known: Whether the model has scored before, so that what is missing will not come unasked.
@@ -48,11 +57,12 @@ def require_signals(
         missing -= {name for name, objective in _OF_OBJECTIVE.items() if record.objective == objective}
     if record.external or record.objective == "ccl":
         missing |= set(plan.model_inputs)
-    if missing:
-        raise StepMissing(
-            f"{plan.strategy.name} needs {', '.join(sorted(missing))}, which model {record.id} has not given",
-            hint=_how_to_get(project, record, sorted(missing)),
-        )
+    if not missing:
+        return
+    what = f"{plan.strategy.name} needs {', '.join(sorted(missing))}, which model {record.id} has not given"
+    if "triplet_embeddings" in missing and not record.external:
+        raise models.triplets_missing(project, manifest, what)
+    raise StepMissing(what, hint=_how_to_get(project, record, sorted(missing)))
 
 
 def require_relabelling(
@@ -90,8 +100,6 @@ def _how_to_get(project: Project, record: ModelRecord, missing: Sequence[str]) -
         return project.command("train", "--objective", objective)
     if record.external:
         return project.command("score", "--from", "OUTPUTS.parquet")
-    if "triplet_embeddings" in missing:
-        return project.command("train", "--embedding", "triplet")
     if "mc_probabilities" in missing:
         without = f"{project.command('train')}: the network of --objective ccl has no dropout"
         return without if record.objective == "ccl" else project.command("score", "--mc-samples", "20")

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import identity, inference, uncertainty
+from alcli import identity, inference, models, uncertainty
 from alcli.errors import StepMissing
 from alcli.geometry import centres
 from alcli.manifest import Manifest
@@ -162,11 +162,10 @@ def _require(
         raise StepMissing(f"model {record.id} has scored nothing yet", hint=project.command("score", *again))
     missing = [name for name in signals if name not in store.shapes]
     if missing:
+        what = f"model {record.id} gives no {', '.join(missing)}"
         if "triplet_embeddings" in missing and not record.external:
-            raise _no_triplets(project, manifest, record)
-        raise StepMissing(
-            f"model {record.id} gives no {', '.join(missing)}", hint=project.command("score", *again)
-        )
+            raise models.triplets_missing(project, manifest, what)
+        raise StepMissing(what, hint=project.command("score", *again))
     rows = np.flatnonzero(needed)
     stale = rows[store.locate(manifest.keys[rows]) < 0]
     if not record.external:
@@ -175,16 +174,3 @@ def _require(
         raise StepMissing(
             f"{len(stale)} images have no signals of model {record.id}", hint=project.command("score", *again)
         )
-
-
-def _no_triplets(project: Project, manifest: Manifest, record: ModelRecord) -> StepMissing:
-    """Return the refusal where there is no triplet network; training again makes one only if labels suffice."""
-    said = f"model {record.id} gives no triplet_embeddings"
-    paired = int((np.bincount(manifest.label_codes[teachers(manifest)]) >= 2).sum())
-    if paired >= 2:
-        return StepMissing(said, hint=project.command("train", "--embedding", "triplet"))
-    return StepMissing(
-        f"{said}: a triplet network needs two classes with two labelled images each to train on, and there "
-        f"{'is 1' if paired else 'is none'}",
-        hint=f"{project.command('select', '--strategy', 'random', '-k', '100')} and label those",
-    )

@@ -216,7 +216,7 @@ class _Runner:
         )
         if (
             options.objective == "vaal" and not needs.pool
-        ):  # the classifier is the same without the game beside it
+        ):  # the classifier is the same however long the game is
             options = dataclasses.replace(options, parameters={**options.parameters, **_SHORTEST_GAME})
         training.train(
             self.project,
