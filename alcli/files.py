@@ -7,10 +7,11 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from alcli.errors import CannotWrite
 
@@ -25,6 +26,7 @@ _FULL_OR_READ_ONLY = {
     errno.EEXIST: "something else of this name is in the way",
     errno.ENOTDIR: "something else of this name is in the way",
     errno.EISDIR: "a folder of this name is in the way",
+    errno.ENAMETOOLONG: "the name is too long",
 }
 _ODD_NAMES = "backslashreplace"  # spells bytes of a file name that are not UTF-8 as JSON does
 _CANNOT_FLUSH_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network file systems
@@ -60,7 +62,7 @@ def atomic_path(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex[:8]}-{path.name}")
+        temporary = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex[:16]}")  # short, however long the name is
         try:
             yield temporary
             if flush:
@@ -68,6 +70,65 @@ def atomic_path(path: Path, *, flush: bool = True) -> Iterator[Path]:
             move(temporary, path, flush=flush)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def opened(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
+    """Open what people asked for; on success `path` holds all of it, on failure what it held before.
+
+    A link stays a link, and the file it leads to is replaced. A pipe or a device is written as it goes.
+
+    Raises:
+        CannotWrite: The disk is full or read-only.
+    """
+    with storage_errors(path):
+        if is_stream(path):
+            with path.open("wb") as sink:
+                yield sink
+        else:
+            with atomic_path(place_of(path), flush=flush) as temporary, temporary.open("wb") as sink:
+                yield sink
+
+
+def place_of(path: Path) -> Path:
+    """Return where a file belongs that people want at `path`: where a link leads to, so that it stays a link."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether a pipe or a device is at `path`, or a link to one."""
+    mode = mode_of(path)
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
+def mode_of(path: Path) -> int:
+    """Return what is at `path`, or where a link leads to, for the questions of `stat`; 0 where nothing can be."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
+
+
+def require_place(path: Path) -> None:
+    """Refuse, before any work is done, a place where no file can be written.
+
+    Raises:
+        CannotWrite: A name is too long, or a folder is none or may not be written to.
+    """
+    target = Path(os.path.realpath(path))
+    folder = next(parent for parent in target.parents if mode_of(parent))
+    names = [
+        folder / name for name in target.relative_to(folder).parts
+    ]  # each by itself: the disk knows its limit
+    if not folder.is_dir():
+        why = f"{folder} is not a folder"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        why = f"{folder} may not be written to"
+    elif any(map(_is_too_long, [path, *names])):
+        why = "the name is too long"
+    else:
+        return
+    raise CannotWrite(f"cannot write {path}: {why}", hint="choose another place")
 
 
 def move(source: Path, target: Path, *, flush: bool = True) -> None:
@@ -88,13 +149,13 @@ def move(source: Path, target: Path, *, flush: bool = True) -> None:
 
 
 def write_bytes(path: Path, data: bytes, *, flush: bool = True) -> None:
-    """Write `data` to `path`, whole or not at all; see `atomic_path`."""
-    with atomic_path(path, flush=flush) as temporary:
-        temporary.write_bytes(data)
+    """Write `data` to `path`, whole or not at all; see `opened`."""
+    with opened(path, flush=flush) as sink:
+        sink.write(data)
 
 
 def write_json(path: Path, value: Any, *, flush: bool = True) -> None:
-    """Write `value` to `path` as readable JSON, whole or not at all; see `atomic_path`."""
+    """Write `value` to `path` as readable JSON, whole or not at all; see `opened`."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_bytes(path, text.encode(errors=_ODD_NAMES), flush=flush)
 
@@ -159,6 +220,14 @@ def remove_leftovers(folder: Path) -> None:
         for entry in entries:  # a flat pool has millions; `glob` would be ten times slower
             if entry.name.startswith(_TEMPORARY):
                 Path(entry.path).unlink(missing_ok=True)
+
+
+def _is_too_long(path: Path) -> bool:
+    try:
+        path.lstat()
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
 
 
 def _flush(path: Path) -> None:

@@ -21,6 +21,26 @@ def test_a_file_is_replaced_whole_and_its_folder_is_made(tmp_path: Path) -> None
     assert [path.name for path in path.parent.iterdir()] == ["file.json"]
 
 
+def test_a_temporary_name_does_not_grow_with_the_name(tmp_path: Path) -> None:
+    for name in ("n" * 255, "x." + "n" * 253):
+        files.write_bytes(tmp_path / name, b"x")
+        assert (tmp_path / name).read_bytes() == b"x"
+
+
+def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CannotWrite, match="the name is too long"):
+        files.write_bytes(tmp_path / ("n" * 256), b"x")
+
+
+def test_a_link_stays_a_link_and_what_it_leads_to_is_replaced_whole(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"old")
+    os.link(tmp_path / "old", tmp_path / "same")  # shows that the file is replaced, not written into
+    (tmp_path / "link").symlink_to("old")
+    files.write_bytes(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert [(tmp_path / name).read_bytes() for name in ("old", "same")] == [b"new", b"old"]
+
+
 def test_a_failure_in_the_middle_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "file"
     files.write_bytes(path, b"old")

@@ -37,10 +37,10 @@ def audit(
     seed: Seed = 0,
 ) -> None:
     """List the labels that look wrong, the most suspicious first; nothing is changed."""
-    from alcli import auditing, exporters
+    from alcli import auditing
 
-    _output.check(call, ("--output", output), stdout=True)
-    written_as = exporters.format_of(None if output in (None, _output.STDOUT) else output, format_)
+    _output.check(call, ("--output", output), stdout=True, pipes=True)
+    written_as = _output.format_of(output, format_)
     report = auditing.audit(
         call.project,
         method,

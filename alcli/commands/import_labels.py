@@ -92,6 +92,7 @@ def import_labels(
         ("--quality-report", quality_report),
         ("--relabel-list", relabel_list),
         inputs=[("LABELS", labels)],
+        pipes=True,
     )
     done = labelling.import_labels(
         call.project,

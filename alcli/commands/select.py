@@ -94,11 +94,11 @@ def select(
     if list_:
         _show_strategies(call)
         return
-    from alcli import exporters, parameters, selection
+    from alcli import parameters, selection
     from alcli.request import Request
 
-    _output.check(call, ("--output", output), stdout=True)
-    written_as = exporters.format_of(None if output in (None, _output.STDOUT) else output, format_)
+    _output.check(call, ("--output", output), stdout=True, pipes=True)
+    written_as = _output.format_of(output, format_)
     options = parameters.pairs(option or [], hint="alcli select --list shows each strategy's own")
     request = Request(
         strategy=strategy,
@@ -122,11 +122,12 @@ def select(
     if explain is not None:
         _show_explanation(call, selection.explain(call.project, request, explain, settings=settings))
         return
-    if output and output != _output.STDOUT:
+    to_stdout = output is not None and _output.is_stdout(output)
+    if output and not to_stdout:
         _keep_answers(call, output)
     report = selection.select(call.project, request, settings=settings, progress=call.progress)
     _speak(call, report, relabel=relabel, dry_run=dry_run)
-    if output == _output.STDOUT or (output and not dry_run):
+    if output and (to_stdout or not dry_run):
         _output.deliver(report.table, output, written_as, csv_safe=csv_safe)
     elif not (output or dry_run or call.json):
         typer.echo(report.path)

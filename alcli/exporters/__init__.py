@@ -62,10 +62,10 @@ def write(table: pa.Table, sink: BinaryIO, format_: str, **options: Any) -> None
 
 
 def save(table: pa.Table, path: Path, format_: str, **options: Any) -> None:
-    """Write a selection to a file, whole or not at all; the arguments are those of `write`.
+    """Write a selection to a file, whole or not at all, or to a pipe; the arguments are those of `write`.
 
     Raises:
         CannotWrite: The disk is full or read-only.
     """
-    with files.atomic_path(path) as temporary, temporary.open("wb") as sink:
+    with files.opened(path) as sink:
         write(table, sink, format_, **options)

@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from alcli.errors import UsageError
-from alcli.files import atomic_path
+from alcli.files import opened
 from alcli.pictures import canvas
 
 # Nothing of the day or of the program's version: the same picture is the same file.
@@ -51,8 +51,8 @@ def save(figure: Figure, path: Path) -> None:
         CannotWrite: The disk is full or read-only.
     """
     written_as = format_of(path)
-    with canvas.styled(), atomic_path(path) as temporary:
-        figure.savefig(temporary, format=written_as, metadata=_METADATA[written_as])
+    with canvas.styled(), opened(path) as sink:
+        figure.savefig(sink, format=written_as, metadata=_METADATA[written_as])
 
 
 def svg(figure: Figure, *, prefix: str, title: str = "") -> str:

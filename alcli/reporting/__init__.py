@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from alcli import files
-from alcli.errors import CannotWrite, StepMissing, UsageError
+from alcli.errors import StepMissing, UsageError
 from alcli.progress import Progress, silent
 from alcli.project import Project
 from alcli.reporting.comparing import two_names
@@ -112,7 +111,4 @@ def _check_output(output: Path) -> None:
         raise UsageError(
             f"--output {output} does not end in .html", hint=f"--output {output.with_suffix('.html')}"
         )
-    folder = next(parent for parent in output.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        why = "may not be written to" if folder.is_dir() else "is not a folder"
-        raise CannotWrite(f"cannot write {output}: {folder} {why}", hint="choose another place with --output")
+    files.require_place(output)

@@ -55,8 +55,8 @@ def write(path: Path, lines: Sequence[Line], experiment: dict[str, Any]) -> None
     told = table(lines).replace_schema_metadata(
         {_EXPERIMENT: json.dumps(experiment, sort_keys=True).encode()}
     )
-    with files.atomic_path(path, flush=False) as temporary:
-        pq.write_table(told, temporary, compression="zstd")
+    with files.opened(path, flush=False) as sink:
+        pq.write_table(told, sink, compression="zstd")
 
 
 def read(path: Path) -> tuple[dict[str, list[Any]], dict[str, Any]]:
