@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import typer
 
 from alcli import files
 from alcli.commands._call import Call
-from alcli.errors import UsageError
+from alcli.errors import InputRejected, Remedy, UsageError
 from alcli.project import Project
 
 if TYPE_CHECKING:
@@ -119,6 +120,33 @@ def format_of(output: Path | None, asked: str | None) -> str:
 
     unnamed = output is None or (not output.suffix and (is_stdout(output) or files.is_stream(output)))
     return exporters.format_of(None if unnamed else output, asked)
+
+
+def keep_answers(call: Call, option: str, output: Path | None) -> None:
+    """Refuse to write over what people have answered, until it is taken in.
+
+    Args:
+        call: The command's.
+        option: What the output is called.
+        output: Where the list is to go; None where nobody asked.
+
+    Raises:
+        StepMissing: There is no manifest.
+        InputRejected: The file holds answers that nobody has taken in.
+    """
+    if output is None or is_stdout(output) or not output.is_file():
+        return
+    from alcli.labelling import awaited
+
+    count = awaited.count(call.project, output)
+    if count:
+        take_in = call.project.command("import-labels", shlex.quote(str(output)))
+        elsewhere = output.with_stem(f"{output.stem}-2")
+        raise InputRejected(
+            f"{output} holds answers about {count} images, and nobody has taken them in: it is not written over",
+            hint=f"the answers become labels: {take_in}",
+            remedies=[Remedy((f"{option}={elsewhere}",), "the new list goes elsewhere")],
+        )
 
 
 def deliver(table: pa.Table, output: Path, format_: str, *, csv_safe: bool) -> None:

@@ -41,6 +41,7 @@ def audit(
 
     _output.check(call, ("--output", output), stdout=True, pipes=True)
     written_as = _output.format_of(output, format_)
+    _output.keep_answers(call, "--output", output)
     report = auditing.audit(
         call.project,
         method,

@@ -94,6 +94,7 @@ def import_labels(
         inputs=[("LABELS", labels)],
         pipes=True,
     )
+    _output.keep_answers(call, "--relabel-list", relabel_list)
     done = labelling.import_labels(
         call.project,
         labels,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +10,6 @@ import typer
 from alcli.commands import _output
 from alcli.commands._call import Call, Device, DryRun, Seed, Workers
 from alcli.commands._output import CsvSafe, Format, Output
-from alcli.errors import InputRejected, Remedy
 
 if TYPE_CHECKING:
     from alcli.selection import Explanation, SelectionReport
@@ -122,37 +119,13 @@ def select(
     if explain is not None:
         _show_explanation(call, selection.explain(call.project, request, explain, settings=settings))
         return
-    to_stdout = output is not None and _output.is_stdout(output)
-    if output and not to_stdout:
-        _keep_answers(call, output)
+    _output.keep_answers(call, "--output", output)
     report = selection.select(call.project, request, settings=settings, progress=call.progress)
     _speak(call, report, relabel=relabel, dry_run=dry_run)
-    if output and (to_stdout or not dry_run):
+    if output and (not dry_run or _output.is_stdout(output)):
         _output.deliver(report.table, output, written_as, csv_safe=csv_safe)
     elif not (output or dry_run or call.json):
         typer.echo(report.path)
-
-
-def _keep_answers(call: Call, output: Path) -> None:
-    """Refuse to write over what people have answered, until it is taken in.
-
-    Raises:
-        InputRejected: The file holds answers about images that are out.
-    """
-    if not output.is_file():
-        return
-    from alcli.labelling import awaited
-
-    count = awaited.count(call.project, output)
-    if count:
-        take_in = call.project.command("import-labels", shlex.quote(str(output)))
-        elsewhere = output.with_stem(f"{output.stem}-2")
-        raise InputRejected(
-            f"{output} holds answers about {count} images that are out for labelling, and nobody has taken them in: "
-            "it is not written over",
-            hint=f"the answers become labels: {take_in}",
-            remedies=[Remedy((f"--output={elsewhere}",), "the new list goes elsewhere")],
-        )
 
 
 def _speak(call: Call, report: SelectionReport, *, relabel: bool, dry_run: bool) -> None:

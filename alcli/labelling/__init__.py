@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import ledger, votebook
+from alcli import files, ledger, votebook
 from alcli import manifest as manifests
 from alcli.gold import Agreement
 from alcli.images import metadata
@@ -108,6 +108,7 @@ def import_labels(
     if report:
         reports.check_report(report)
     prefixes = [matching.parse_prefix(prefix) for prefix in rules.prefixes]
+    digest = files.file_digest(path) if path.is_file() else None
     answers = returned.read(path, kind=kind, encoding=encoding)
     answers = answers.below(metadata.prefix_of(path, project.pool))
     with contextlib.nullcontext() if dry_run else ledger.writing(project, "import-labels"):
@@ -131,7 +132,7 @@ def import_labels(
             checking.finish(quality, check, path)
         done = _report(before, answers, found, quality)
         if done.changed and not dry_run:
-            _commit(project, path, found, done)
+            _commit(project, path, digest, found, done)
     return done
 
 
@@ -151,7 +152,7 @@ def _judged(project: Project, before: Manifest, found: Found, check: Check) -> t
     return replace(found, outcome=outcome, added={**found.added, votebook.WITHHELD: withheld}), quality
 
 
-def _commit(project: Project, path: Path, found: Found, done: ImportReport) -> None:
+def _commit(project: Project, path: Path, digest: str | None, found: Found, done: ImportReport) -> None:
     """Write down who said what, then the labels; what is written first counts only once these are there."""
     facts = {name: value for name, value in vars(done).items() if value and name not in _NOT_JOURNALLED}
     if done.quality:
@@ -159,7 +160,7 @@ def _commit(project: Project, path: Path, found: Found, done: ImportReport) -> N
     changed = found.outcome.manifest
     if any(len(rows) for rows, _ in found.added.values()):
         changed = votebook.write(project, changed, found.added)
-    ledger.commit(project, changed, command="import-labels", file=str(path), **facts)
+    ledger.commit(project, changed, command="import-labels", file=str(path), digest=digest, **facts)
 
 
 _NOT_JOURNALLED = ("changed", "still_out", "unsent", "held_out", "gold", "quality")

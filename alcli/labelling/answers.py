@@ -137,14 +137,22 @@ def read(path: Path, *, kind: str | None = None, encoding: str | None = None) ->
         UsageError: There is no such file, or no such encoding.
         InputRejected: The file is not of its kind, or lacks a column that names images or labels.
     """
-    table = tables.read_table(path, kind=kind, encoding=encoding)
+    return of(tables.read_table(path, kind=kind, encoding=encoding))
+
+
+def of(table: Table) -> Answers:
+    """Return what a table says, as a labels file.
+
+    Raises:
+        InputRejected: It lacks a column that names images or labels.
+    """
     empty: Cells = [None] * len(table)
     naming = [table.column("alcli_id"), table.column(*tables.IMAGE_COLUMNS), table.column("sha256")]
     labels = table.column(*tables.LABEL_COLUMNS)
     if not any(naming):
-        raise _lacks(path, table, "names the image", ("alcli_id", *tables.IMAGE_COLUMNS))
+        raise _lacks(table, "names the image", ("alcli_id", *tables.IMAGE_COLUMNS))
     if labels is None:
-        raise _lacks(path, table, "holds the label", tables.LABEL_COLUMNS)
+        raise _lacks(table, "holds the label", tables.LABEL_COLUMNS)
     ids, images, sha256 = (column or empty for column in naming)
     label_codes, label_names = _categories(labels)
     annotator_codes, annotator_names = _categories(table.column(*ANNOTATORS) or empty)
@@ -169,9 +177,9 @@ def normalised(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
-def _lacks(path: Path, table: Table, what: str, names: Sequence[str]) -> InputRejected:
+def _lacks(table: Table, what: str, names: Sequence[str]) -> InputRejected:
     return InputRejected(
-        f"{path} has no column that {what}; it has {', '.join(table.columns) or 'none'}",
+        f"{table.path} has no column that {what}; it has {', '.join(table.columns) or 'none'}",
         hint=f"call the column one of: {', '.join(names)}",
     )
 

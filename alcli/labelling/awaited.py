@@ -6,23 +6,31 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
-from alcli import ledger, summary
+from alcli import files, gold, ledger, tables, votebook
+from alcli.auditing.recording import LISTING
 from alcli.errors import InputRejected, UsageError
 from alcli.labelling import answers as returned
-from alcli.labelling import matching
-from alcli.labelling.answers import Answers
+from alcli.labelling import matching, recording
+from alcli.labelling.answers import Answers, normalised
+from alcli.manifest import Manifest
 from alcli.project import Project
+from alcli.tables import Table
 
 _LARGEST = 2**28  # bytes; no list that people fill in is larger
 _BEGINNING = 2**12  # bytes, in which the header of a list stands
 
+Rows = NDArray[np.int64]
+Said = set[tuple[str | None, str | None, str]]  # the image, who answered, and what; None is anybody
+
 
 def count(project: Project, path: Path) -> int:
-    """Return how many images that are out for labelling have an answer in a file.
+    """Return about how many images a file has an answer that the pool does not hold.
 
     A file that is not a list with labels has none, whatever it holds; but one of alcli's lists that cannot be read any
-    more may have some.
+    more may have some. Neither has a file that was taken in as it is, whatever became of its answers.
 
     Args:
         project: The pool.
@@ -30,29 +38,100 @@ def count(project: Project, path: Path) -> int:
 
     Raises:
         StepMissing: The pool has no manifest.
-        InputRejected: The manifest cannot be read, or a list of alcli's.
+        InputRejected: The manifest or the record of who answered what cannot be read, or a list of alcli's.
     """
-    if not path.is_file() or path.stat().st_size > _LARGEST or not summary.read(project)["out"]:
+    project.require_manifest()
+    if not path.is_file() or path.stat().st_size > _LARGEST:
         return 0
-    answers = _read(path)
-    if answers is None and _ours(path):
+    read = _read(path)
+    if read is None and _ours(path):
         raise InputRejected(
             f"{path} is a list of alcli's that cannot be read any more, and may hold answers that nobody has taken in",
             hint=f"{project.command('import-labels', shlex.quote(str(path)))} says what is wrong with it",
         )
-    if answers is None or not (answers.labels >= 0).any():
+    if read is None:
         return 0
+    table, answers = read
+    if not ((answers.labels >= 0) | answers.skipped).any() or _was_taken_in(project, path):
+        return 0
+    waiting = _waiting(project, answers, of_a_round=table.name("round") is not None)
+    return 0 if waiting and _is_of_an_audit(project, answers) else waiting
+
+
+def _waiting(project: Project, answers: Answers, *, of_a_round: bool) -> int:
     manifest = ledger.read(project)
     rows, _ = matching.match(answers, manifest, pool=project.pool)
-    answered = np.unique(rows[(rows >= 0) & (answers.labels >= 0)])
-    return int(manifest.out[answered].sum())
+    given = (answers.labels >= 0) & ~answers.skipped
+    at = np.flatnonzero((rows >= 0) & given)
+    at = recording.last_said(answers, at, rows[at])
+    waiting = rows[at][~_held(project, manifest, answers, at, rows[at], of_a_round=of_a_round)]
+    declined = np.setdiff1d(rows[(rows >= 0) & answers.skipped], rows[at])
+    news = manifest.out | (manifest.equals("status", "ok") & ~manifest.labelled)
+    strangers = np.flatnonzero((rows < 0) & (given | answers.skipped)).tolist()
+    return len(np.union1d(waiting, declined[news[declined]])) + len({*map(answers.name, strangers)})
 
 
-def _read(path: Path) -> Answers | None:
+def _held(
+    project: Project, manifest: Manifest, answers: Answers, at: Rows, rows: Rows, *, of_a_round: bool
+) -> NDArray[np.bool_]:
+    """Return for each of (a,) answers about the images `rows` whether the pool holds it.
+
+    The label is one thing, who gave it another: an answer of a named person is held where this person's last word is.
+    While an image is out, no answer is. What was answered and is no label, as a check withheld it, is held only against
+    the list of a round: a list of images to label again asks for another opinion, though that may be the same.
+    """
+    label, who, ids = (manifest.strings(name, rows) for name in ("label", "annotator", "alcli_id"))
+    known = _on_record(project, manifest)
+    for image, name, text in zip(ids, who, label, strict=True):
+        known |= {(image, name, normalised(text)), (image, None, normalised(text))} if text else set()
+    said = zip(*_texts(recording.said(answers, manifest, at, rows)), strict=True)
+    held = np.array([answer in known for answer in said], np.bool_)
+    return held & ~manifest.out[rows] & (manifest.labelled[rows] | of_a_round)
+
+
+def _on_record(project: Project, manifest: Manifest) -> Said:
+    """Return everybody's last word about each image, gold rows and answers that a check withheld among them."""
+    known: Said = set()
+    for book in (votebook.VOTES, votebook.WITHHELD, gold.ANSWERS):
+        last = votebook.last_words(votebook.read(project, manifest, book))
+        for image, who, label in zip(*_texts(last), strict=True):
+            known |= {(image, who, normalised(label)), (image, None, normalised(label))}
+    return known
+
+
+def _texts(table: pa.Table) -> list[list[str]]:
+    return [table[name].to_pylist() for name in ("alcli_id", "annotator", "label")]
+
+
+def _was_taken_in(project: Project, path: Path) -> bool:
+    """Return whether `import-labels` took in this very file, and nobody undid it."""
+    digest = files.file_digest(path)
+    return any(
+        (line.get("command"), line.get("digest")) == ("import-labels", digest)
+        for line in ledger.standing(project)
+    )
+
+
+def _is_of_an_audit(project: Project, answers: Answers) -> bool:
+    """Return whether all labels of a list are those that one audit found there, by now perhaps replaced by others."""
+    said = _labelled(answers)
+    listings = project.audits.glob(f"[0-9]*/{LISTING}")
+    return not answers.skipped.any() and any(
+        said <= _labelled(read[1]) for path in listings if (read := _read(path))
+    )
+
+
+def _labelled(answers: Answers) -> set[tuple[str | None, str]]:
+    labels = [*answers.label_names, ""]
+    return {(image, labels[code]) for image, code in zip(answers.ids, answers.labels.tolist(), strict=True)}
+
+
+def _read(path: Path) -> tuple[Table, Answers] | None:
     """Return the rows of a list; None if it is none."""
     for encoding in (None, "latin-1"):  # what a spreadsheet wrote: ids can be read in any code page
         try:
-            return returned.read(path, encoding=encoding)
+            table = tables.read_table(path, encoding=encoding)
+            return table, returned.of(table)
         except UsageError:
             return None
         except InputRejected:

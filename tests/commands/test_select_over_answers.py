@@ -92,7 +92,7 @@ def test_answers_that_nobody_took_in_are_not_written_over(
     before = snapshot(tmp_path)
     done = select(batch, pool, *more)
     assert (done.exit_code, done.stdout, snapshot(tmp_path)) == (5, "", before)
-    assert f"{batch} holds answers about 3 images that are out for labelling" in done.stderr
+    assert f"{batch} holds answers about 3 images, and nobody has taken them in" in done.stderr
 
 
 def test_both_ways_out_can_be_pasted(pool: Path, tmp_path: Path) -> None:
@@ -168,9 +168,9 @@ def test_a_list_is_known_however_a_spreadsheet_saved_it(
         b"x" * 300_000,
         b'"no end',
         b"file_name,label\nimg-0005.jpg,class-0,and,more\n",
-        b"file_name,file-name,label\na,b,c\n",
+        b"File_Name,file-name,label\na,b,c\n",
         b"x,y\n1,2\n",
-        b"file_name,label\nof another pool.jpg,class-0\n",
+        b"file_name,label\nof another pool.jpg,\n",
         "\u00a0\n".encode(),
     ],
 )
@@ -199,3 +199,160 @@ def test_standard_output_and_explanations_are_not_concerned(pool: Path, tmp_path
     assert run("select", "-k", "5", "-o", "-", pool).exit_code == 0
     explained = select(batch, pool, "--explain", "img-0005.jpg")
     assert (explained.exit_code, batch.read_bytes()) == (0, before)
+
+
+# Answers that are on their way, whether their images are out or not
+
+
+def table_of(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def refused(done: Result, path: Path, count: int) -> bool:
+    told = f"{path} holds answers about {count} images, and nobody has taken them in"
+    return done.exit_code == 5 and told in done.stderr and f"alcli import-labels {path}" in done.stderr
+
+
+def test_answers_survive_an_undone_selection(pool: Path, tmp_path: Path, snapshot: Snapshot) -> None:
+    batch = tmp_path / "batch.csv"
+    select(batch, pool)
+    fill_in(batch, ["class-0", "class-1"])
+    assert run("undo", pool).exit_code == 0
+    before = snapshot(tmp_path)
+    assert refused(select(batch, pool), batch, 2)
+    assert snapshot(tmp_path) == before
+
+
+def test_answers_survive_an_undone_import(pool: Path, tmp_path: Path) -> None:
+    batch = tmp_path / "batch.csv"
+    select(batch, pool)
+    fill_in(batch, ["class-0", "class-1"])
+    run("import-labels", batch, pool)
+    run("undo", pool)
+    assert refused(select(batch, pool), batch, 2)
+    run("undo", pool)
+    assert refused(select(batch, pool), batch, 2)
+
+
+@pytest.mark.parametrize("name", ["batch.csv", "batch.jsonl"])
+def test_declined_images_are_answers_too(pool: Path, tmp_path: Path, name: str) -> None:
+    batch = tmp_path / name
+    select(batch, pool)
+    frame = table_of(batch) if name.endswith("csv") else pd.read_json(batch, lines=True)
+    frame["declined"] = ["yes", "yes", "", "", ""]
+    if name.endswith("csv"):
+        frame.to_csv(batch, index=False)
+    else:
+        frame.to_json(batch, lines=True, orient="records")
+    assert refused(select(batch, pool), batch, 2)
+    assert run("import-labels", batch, pool).exit_code == 0
+    assert select(batch, pool).exit_code == 0
+
+
+def test_a_list_of_another_pool_is_kept(
+    pool: Path, tmp_path: Path, scored_pool: Callable[..., Project]
+) -> None:
+    other = scored_pool(np.full((50, 2), 0.5), name="other").pool
+    batch = tmp_path / "batch.csv"
+    run("select", "-k", "100%", "-s", "random", "-o", batch, other)
+    frame = table_of(batch)
+    frame = frame[frame["file_name"] >= "img-0047.jpg"].assign(label="class-0")  # this pool ends at 0039
+    frame.to_csv(batch, index=False)
+    assert refused(select(batch, pool), batch, 3)
+
+
+def test_a_correction_that_was_not_brought_again_is_kept(pool: Path, tmp_path: Path) -> None:
+    batch = tmp_path / "batch.csv"
+    select(batch, pool)
+    fill_in(batch, ["class-0"] * 5)
+    run("import-labels", batch, pool)
+    fill_in(batch, ["class-0", "class-1", "class-1", "class-0", "class-0"])
+    assert refused(select(batch, pool), batch, 2)
+    assert run("import-labels", batch, pool, "--on-conflict", "replace").exit_code == 0
+    assert select(batch, pool).exit_code == 0
+
+
+def voted(batch: Path, **answers: list[str]) -> None:
+    """Write a row for each annotator and image."""
+    frame = table_of(batch)
+    frame.drop(columns="label").merge(
+        pd.concat(
+            [
+                pd.DataFrame({"alcli_id": frame["alcli_id"], "annotator": name, "label": labels})
+                for name, labels in answers.items()
+            ]
+        )
+    ).to_csv(batch, index=False)
+
+
+ANN, BOB, CY = ["class-0"] * 5, ["class-1", *["class-0"] * 4], ["class-0", "class-1", *["class-0"] * 3]
+
+
+def test_votes_on_record_are_taken_in_whatever_the_majority_said(pool: Path, tmp_path: Path) -> None:
+    batch = tmp_path / "batch.csv"
+    select(batch, pool)
+    voted(batch, ann=ANN, bob=BOB, cy=CY)
+    assert refused(select(batch, pool), batch, 5)
+    assert run("import-labels", batch, pool, "--resolve", "majority").exit_code == 0
+    table_of(batch).to_csv(batch, index=False, sep=";")  # saved by another program
+    assert select(batch, pool).exit_code == 0
+
+
+def test_a_vote_that_is_not_on_record_is_kept_though_the_label_is_the_same(
+    pool: Path, tmp_path: Path
+) -> None:
+    batch, first = tmp_path / "batch.csv", tmp_path / "ann.csv"
+    select(batch, pool)
+    fill_in(batch, ["class-0"] * 5)
+    table_of(batch).assign(annotator="ann").to_csv(first, index=False)
+    table_of(batch).assign(annotator="bob").to_csv(batch, index=False)
+    assert run("import-labels", first, pool).exit_code == 0
+    assert select(first, pool, "-n").exit_code == 0
+    assert refused(select(batch, pool), batch, 5)
+    assert run("import-labels", batch, pool).exit_code == 0
+    assert select(batch, pool).exit_code == 0
+
+
+@pytest.mark.parametrize("resaved", [False, True])
+@pytest.mark.parametrize("annotator", ["ann", ""])
+def test_answers_to_gold_rows_are_taken_in_right_or_wrong(
+    pool: Path, tmp_path: Path, annotator: str, resaved: bool
+) -> None:
+    batch = tmp_path / "batch.csv"
+    select(batch, pool, "--gold", "40%")
+    fill_in(batch, ["class-1"] * 7)  # of the two gold rows one is class-0
+    table_of(batch).assign(annotator=annotator).to_csv(batch, index=False)
+    assert refused(select(batch, pool, "--gold", "40%"), batch, 7)
+    assert "1 of 2 times" in run("import-labels", batch, pool).stderr
+    if resaved:
+        table_of(batch).to_csv(batch, index=False, sep=";")
+    assert select(batch, pool, "--gold", "40%").exit_code == 0
+
+
+@pytest.mark.parametrize("how", ["--on-conflict=keep", "--encoding=cp1251"])
+def test_a_file_is_known_that_was_taken_in_as_it_is(pool: Path, tmp_path: Path, how: str) -> None:
+    """Whatever became of its answers, and though nothing in the file says how it is to be read."""
+    batch = tmp_path / "batch.csv"
+    select(batch, pool)
+    fill_in(batch, ["жук"] * 5, encoding="cp1251")
+    assert run("import-labels", batch, pool, "--encoding=cp1251", "--new-classes").exit_code == 0
+    if how == "--on-conflict=keep":
+        assert select(tmp_path / "other.csv", pool).exit_code == 0
+        both = pd.concat([pd.read_csv(batch, dtype=str, encoding="cp1251"), table_of(tmp_path / "other.csv")])
+        both.assign(label="class-0").to_csv(batch, index=False)
+        assert run("import-labels", batch, pool, how).exit_code == 0
+    assert select(batch, pool).exit_code == 0
+
+
+def test_declining_what_has_a_label_or_was_declined_is_nothing_to_lose(pool: Path, tmp_path: Path) -> None:
+    batch = tmp_path / "batch.csv"
+    select(batch, pool)
+    frame = table_of(batch).assign(declined="yes")
+    frame.to_csv(batch, index=False)
+    run("import-labels", batch, pool)
+    fill_in(batch, ["class-0"])
+    table_of(batch).assign(declined=["", *["yes"] * 4]).to_csv(batch, index=False)
+    assert refused(select(batch, pool), batch, 1)
+    run("import-labels", batch, pool)
+    table_of(batch).assign(declined="yes").to_csv(batch, index=False)
+    assert select(batch, pool).exit_code == 0
