@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from alcli.labelling import matching, recording
 from alcli.labelling.answers import Answers, normalised
 from alcli.manifest import Manifest
 from alcli.project import Project
-from alcli.tables import Table
+from alcli.tables import NoRows, Table
 
 _LARGEST = 2**28  # bytes; no list that people fill in is larger
 _BEGINNING = 2**12  # bytes, in which the header of a list stands
@@ -43,15 +44,17 @@ def count(project: Project, path: Path) -> int:
     project.require_manifest()
     if not path.is_file() or path.stat().st_size > _LARGEST:
         return 0
-    read = _read(path)
-    if read is None and _ours(path):
+    try:
+        table, answers = _read(path)
+    except (UsageError, NoRows):
+        return 0
+    except InputRejected as error:
+        if not _ours(path):
+            return 0
         raise InputRejected(
             f"{path} is a list of alcli's that cannot be read any more, and may hold answers that nobody has taken in",
             hint=f"{project.command('import-labels', shlex.quote(str(path)))} says what is wrong with it",
-        )
-    if read is None:
-        return 0
-    table, answers = read
+        ) from error
     if not ((answers.labels >= 0) | answers.skipped).any() or _was_taken_in(project, path):
         return 0
     waiting = _waiting(project, answers, of_a_round=table.name("round") is not None)
@@ -115,10 +118,11 @@ def _was_taken_in(project: Project, path: Path) -> bool:
 def _is_of_an_audit(project: Project, answers: Answers) -> bool:
     """Return whether all labels of a list are those that one audit found there, by now perhaps replaced by others."""
     said = _labelled(answers)
-    listings = project.audits.glob(f"[0-9]*/{LISTING}")
-    return not answers.skipped.any() and any(
-        said <= _labelled(read[1]) for path in listings if (read := _read(path))
-    )
+    for path in [] if answers.skipped.any() else project.audits.glob(f"[0-9]*/{LISTING}"):
+        with contextlib.suppress(InputRejected):  # an empty list, or a damaged one
+            if said <= _labelled(_read(path)[1]):
+                return True
+    return False
 
 
 def _labelled(answers: Answers) -> set[tuple[str | None, str]]:
@@ -126,17 +130,14 @@ def _labelled(answers: Answers) -> set[tuple[str | None, str]]:
     return {(image, labels[code]) for image, code in zip(answers.ids, answers.labels.tolist(), strict=True)}
 
 
-def _read(path: Path) -> tuple[Table, Answers] | None:
-    """Return the rows of a list; None if it is none."""
-    for encoding in (None, "latin-1"):  # what a spreadsheet wrote: ids can be read in any code page
-        try:
-            table = tables.read_table(path, encoding=encoding)
-            return table, returned.of(table)
-        except UsageError:
-            return None
-        except InputRejected:
-            continue
-    return None
+def _read(path: Path) -> tuple[Table, Answers]:
+    try:
+        table = tables.read_table(path)
+    except NoRows:
+        raise
+    except InputRejected:  # what a spreadsheet wrote: ids can be read in any code page
+        table = tables.read_table(path, encoding="latin-1")
+    return table, returned.of(table)
 
 
 def _ours(path: Path) -> bool:

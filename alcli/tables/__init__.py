@@ -17,6 +17,7 @@ from alcli.tables.table import IMAGE_COLUMNS, LABEL_COLUMNS, Table, is_text
 __all__ = [
     "IMAGE_COLUMNS",
     "LABEL_COLUMNS",
+    "NoRows",
     "Table",
     "is_text",
     "read_table",
@@ -26,6 +27,10 @@ __all__ = [
 
 _PARQUET_MAGIC = b"PAR1"
 _KINDS = {".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl", ".tsv": "tsv"}
+
+
+class NoRows(InputRejected):
+    """A table has columns, and nothing in them."""
 
 
 def read_table(path: Path, *, kind: str | None = None, encoding: str | None = None) -> Table:
@@ -49,7 +54,7 @@ def read_table(path: Path, *, kind: str | None = None, encoding: str | None = No
     kind = kind or _kind(path, data)
     table = parquet.read(path, data) if kind == "parquet" else text.read(path, data, kind, encoding)
     if not len(table):
-        raise InputRejected(f"{path} has no rows")
+        raise NoRows(f"{path} has no rows")
     return replace(table, kind=kind)
 
 

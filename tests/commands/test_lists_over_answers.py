@@ -153,3 +153,19 @@ def test_what_a_person_confirms_of_an_image_that_is_out_is_kept(digits: Build, t
     run(pool, "select", *AGAIN, "-o", again)
     filled(pool, again, pool.given.tolist())
     assert refused(run(pool, "select", *AGAIN, "-o", again), again, 5)
+
+
+def test_only_what_was_corrected_counts_where_several_people_gave_a_label(
+    sent: Digits, tmp_path: Path
+) -> None:
+    """The list names them together, as nobody on record is called."""
+    listing, suspects = tmp_path / "round.csv", tmp_path / "suspects.csv"
+    frame = table_of(filled(sent, listing, sent.truth.tolist()))
+    pd.concat([frame.assign(annotator=name) for name in ("ann", "bob")]).to_csv(listing, index=False)
+    assert run(sent, "import-labels", listing).exit_code == 0
+    assert run(sent, "audit", "--all", "-o", suspects).exit_code == 0
+    frame = table_of(suspects)
+    assert (frame["annotator"] == "ann, bob").sum() == 60
+    frame.loc[0, "label"] = f"class-{(int(frame.loc[0, 'label'][-1]) + 1) % 10}"
+    frame.to_csv(suspects, index=False)
+    assert refused(run(sent, "audit", "-o", suspects), suspects, 1)

@@ -34,6 +34,10 @@ def select(output: Path, pool: Path, *more: str) -> Result:
     return run("select", "-k", "5", *more, "-o", output, pool)
 
 
+def table_of(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
 def fill_in(path: Path, labels: list[str], *, encoding: str = "utf-8", delimiter: str = ",") -> None:
     """Write these labels into the first rows of a list."""
     if path.suffix == ".parquet":
@@ -141,6 +145,17 @@ def test_a_list_that_nobody_filled_in_may_be_written_again(pool: Path, tmp_path:
     assert batch.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["batch.csv", "batch.parquet"])
+def test_a_list_without_rows_may_be_written_over(pool: Path, tmp_path: Path, name: str) -> None:
+    batch = tmp_path / name
+    select(batch, pool)
+    if name == "batch.csv":
+        table_of(batch).head(0).to_csv(batch, index=False)
+    else:
+        pd.read_parquet(batch).head(0).to_parquet(batch)
+    assert select(batch, pool).exit_code == 0
+
+
 @pytest.mark.parametrize(
     "saved", [{"encoding": "utf-8-sig"}, {"encoding": "utf-16"}, {"encoding": "cp1252", "delimiter": ";"}]
 )
@@ -202,10 +217,6 @@ def test_standard_output_and_explanations_are_not_concerned(pool: Path, tmp_path
 
 
 # Answers that are on their way, whether their images are out or not
-
-
-def table_of(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def refused(done: Result, path: Path, count: int) -> bool:

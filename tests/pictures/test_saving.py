@@ -225,3 +225,15 @@ def test_the_inline_picture_is_the_saved_one(simulated: Make, tmp_path: Path) ->
 
     assert paths(saved) == paths(inline)
     assert len(paths(saved)) > 5
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_a_link_to_a_picture_stays_a_link(tmp_path: Path, suffix: str) -> None:
+    figure = label_bars([Bar("random", 100, None, 100)])
+    link, kept = tmp_path / f"link.{suffix}", tmp_path / f"kept.{suffix}"
+    save(figure, tmp_path / f"plain.{suffix}")
+    kept.touch()
+    link.symlink_to(kept)
+    save(figure, link)
+    assert link.is_symlink()
+    assert kept.read_bytes() == (tmp_path / f"plain.{suffix}").read_bytes()
