@@ -117,9 +117,7 @@ def require_place(path: Path) -> None:
     """
     target = Path(os.path.realpath(path))
     folder = next(parent for parent in target.parents if mode_of(parent))
-    names = [
-        folder / name for name in target.relative_to(folder).parts
-    ]  # each by itself: the disk knows its limit
+    names = [folder / name for name in target.relative_to(folder).parts]  # the disk knows the limit of each
     if not folder.is_dir():
         why = f"{folder} is not a folder"
     elif not os.access(folder, os.W_OK | os.X_OK):

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from alcli import files, gold, ledger, tables, votebook
+from alcli import files, ledger, tables, votebook
 from alcli.auditing.recording import LISTING
 from alcli.errors import InputRejected, UsageError
 from alcli.labelling import answers as returned
@@ -95,7 +95,7 @@ def _held(
 def _on_record(project: Project, manifest: Manifest) -> Said:
     """Return everybody's last word about each image, gold rows and answers that a check withheld among them."""
     known: Said = set()
-    for book in (votebook.VOTES, votebook.WITHHELD, gold.ANSWERS):
+    for book in votebook.NAMES:
         last = votebook.last_words(votebook.read(project, manifest, book))
         for image, who, label in zip(*_texts(last), strict=True):
             known |= {(image, who, normalised(label)), (image, None, normalised(label))}
