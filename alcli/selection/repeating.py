@@ -47,7 +47,7 @@ def repeat(project: Project, manifest: Manifest, record: rounds.Round, *, device
     newest, model = Source.of(project, before).record, record.about["model"]
     if record.about["signals"]["names"] and (newest is None or newest.id != model):
         return f"it was by model {model}, which is not the newest"
-    if summary.read(project)["labelled_train"] != record.about["statistics"]["labels"]:
+    if summary.read(project)["labelled_train"] != (record.about.get("statistics") or {}).get("labels"):
         return "labels changed"
     chooser = Chooser.build(project, before, Request(**record.request), device=device)
     if not lacking(chooser) and int(chooser.candidates.sum()) == record.about["counts"]["queryable"]:
