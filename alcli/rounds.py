@@ -84,7 +84,7 @@ class Round:
     @property
     def sent(self) -> pa.Table:
         """The selection as whoever labels sees it: without what would give gold rows away, if there are any."""
-        return concealed(self.table) if self.about["counts"].get("gold") else self.table
+        return concealed(self.table) if has_gold(self.about) else self.table
 
 
 def tabulated(*, strategy: str, number: int, **columns: Any) -> pa.Table:
@@ -182,6 +182,25 @@ def about(project: Project, number: int) -> dict[str, Any]:
 def sent(project: Project, number: int) -> list[str]:
     """Return the ids of the images of a round; nothing where the list was deleted or damaged."""
     return [name for name, _ in _reasons(project, number)]
+
+
+def undisclosed(project: Project, manifest: Manifest) -> NDArray[np.bool_]:
+    """Return (n,) whose labels whoever labels must not learn: images that are out, and all of an open round with gold.
+
+    Of these those that are back, too: a gold row keeps the label that was known, whatever was answered, and also if it
+    was declined.
+    """
+    found = manifest.out.copy()
+    for number in manifest.open_rounds:
+        if has_gold(about(project, number)):
+            rows = rows_of(manifest, sent(project, number))
+            found[rows[rows >= 0]] = True
+    return found
+
+
+def has_gold(about: dict[str, Any]) -> bool:
+    """Return whether gold rows are among the images of a round with this record."""
+    return bool(about.get("counts", {}).get("gold"))
 
 
 def sent_again(project: Project, number: int) -> list[str]:

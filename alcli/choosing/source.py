@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from alcli import inference, models
+from alcli import inference, models, rounds
 from alcli.geometry import distances
 from alcli.manifest import Manifest
 from alcli.models import ModelRecord
@@ -62,8 +62,8 @@ class Source:
 
     @functools.cached_property
     def examples(self) -> Positions:
-        """(e,) rows of the teachers that may be shown: naming one that is out would tell that it has a label."""
-        return self.teachers[~self.manifest.out[self.teachers]]
+        """(e,) rows of the teachers that may be shown; whoever labels must not learn that the others have a label."""
+        return self.teachers[~rounds.undisclosed(self.project, self.manifest)[self.teachers]]
 
     @functools.cached_property
     def classes(self) -> list[str]:

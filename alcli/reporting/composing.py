@@ -17,7 +17,7 @@ from alcli.reporting import comparing, label_quality, mapping, newest, sheet
 from alcli.reporting.confusion import confusion
 from alcli.reporting.history import history
 from alcli.reporting.links import Links
-from alcli.reporting.newest import Newest
+from alcli.reporting.newest import Newest, Withheld
 from alcli.reporting.overview import overview
 from alcli.reporting.page import LabelQuality, Map, Page, Sheet
 from alcli.reporting.problems import problems
@@ -68,19 +68,19 @@ def compose(project: Project, output: Path, options: Options, progress: Progress
     source = Source.of(project, manifest)
     latest = Newest.of(project, manifest)
     picture, about = _comparison(project, latest, options)
-    hidden = newest.withheld(project, manifest)
+    withheld = Withheld.of(project, manifest)
     cards = (
-        sheet.lay_out(source, latest, hidden, Links(project.pool, output), limit=options.max_cards)
+        sheet.lay_out(source, latest, withheld, Links(project.pool, output), limit=options.max_cards)
         if latest
         else None
     )
     selected = latest.rows if latest else np.empty(0, np.int64)
-    points = mapping.draw_map(source, selected, hidden, method=options.map, seed=options.seed)
+    points = mapping.draw_map(source, selected, withheld, method=options.map, seed=options.seed)
     quality = label_quality.label_quality(
-        project, manifest, hidden, digest=str(summary.read(project)["digest"])
+        project, manifest, withheld, digest=str(summary.read(project)["digest"])
     )
     cards, points, quality = _pictured(project, cards, points, quality, options.workers, progress)
-    found, more = problems(manifest)
+    found, more = problems(manifest, withheld.labels)
     return Page(
         overview=overview(project, source.record),
         class_names=manifest.classes,

@@ -7,33 +7,33 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from alcli import auditing, rounds, tables
 from alcli.errors import AlcliError
 from alcli.manifest import Manifest
 from alcli.project import Project
+from alcli.reporting.newest import Withheld
 from alcli.reporting.page import ErrorRate, LabelQuality, Suspect
 
 MOST = 20
 
 
 def label_quality(
-    project: Project, manifest: Manifest, hidden: NDArray[np.bool_], *, digest: str
+    project: Project, manifest: Manifest, withheld: Withheld, *, digest: str
 ) -> LabelQuality | None:
     """Return what the newest audit found, as yet without thumbnails; None where there is no audit.
 
     Args:
         project: The pool.
         manifest: Its manifest.
-        hidden: (n,) of which images no guess may be shown, as people label them now.
+        withheld: What must not be shown.
         digest: Of the manifest, which may have changed since the audit.
     """
     found = auditing.newest(project)
     if not found:
         return None
     errors = found["errors"]
-    suspects = _suspects(project, manifest, hidden, found["audit"])
+    suspects = _suspects(project, manifest, withheld, found["audit"])
     return LabelQuality(
         about=_told(found, stale=found["manifest"] != digest),
         suspected=found["suspects"],
@@ -66,17 +66,17 @@ def _rate(name: str, found: dict[str, Any]) -> ErrorRate:
     return ErrorRate(name, found["n"], found["wrong"], found["rate"], found["low"], found["high"])
 
 
-def _suspects(project: Project, manifest: Manifest, hidden: NDArray[np.bool_], number: int) -> list[Suspect]:
+def _suspects(project: Project, manifest: Manifest, withheld: Withheld, number: int) -> list[Suspect]:
     """Return the most suspicious labels; none where the list was deleted or damaged.
 
-    Those that people are to confirm or correct now are not among them: they are to look without a hint.
+    Those whose label must not be shown, as people are to confirm or correct it now, are not among them.
     """
     try:
         columns = tables.read_table(auditing.listing(project, number), kind="csv").columns
         listed = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
         doubted = [line for line in listed if line["decision"] != "keep"]
         rows = rounds.rows_of(manifest, [line["alcli_id"] or "" for line in doubted])
-        shown = np.flatnonzero((rows < 0) | ~manifest.out[rows])[:MOST]
+        shown = np.flatnonzero((rows < 0) | ~withheld.labels[rows])[:MOST]
         doubted, rows = [doubted[at] for at in shown], rows[shown]
         names = manifest.strings("file_name", np.maximum(rows, 0))
         return [
@@ -84,7 +84,7 @@ def _suspects(project: Project, manifest: Manifest, hidden: NDArray[np.bool_], n
                 file_name=str(name if row >= 0 else line["file_name"]),
                 thumbnail="",
                 label=line["label"] or "",
-                suggested=None if row < 0 or hidden[row] else line["suggested_label"],
+                suggested=None if row < 0 or withheld.guesses[row] else line["suggested_label"],
                 decision=line["decision"] or "",
                 annotator=line["annotator"],
             )

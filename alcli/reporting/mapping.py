@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from alcli import randomness
 from alcli.choosing.source import Source
 from alcli.errors import UsageError
+from alcli.reporting.newest import Withheld
 from alcli.reporting.page import Map
 
 METHODS = ("tsne", "pca", "none")
@@ -40,14 +41,14 @@ def check_method(method: str) -> None:
 
 
 def draw_map(
-    source: Source, selected: Positions, hidden: NDArray[np.bool_], *, method: str, seed: int
+    source: Source, selected: Positions, withheld: Withheld, *, method: str, seed: int
 ) -> Map | None:
     """Lay images out in the plane by the newest model's embeddings.
 
     Args:
         source: The pool and the newest model.
         selected: Rows of the newest round's images.
-        hidden: (n,) whose predictions must not be shown.
+        withheld: What must not be shown.
         method: `tsne` or `pca`; `none` for no map.
         seed: Draws the images where there are too many, and starts t-SNE.
 
@@ -57,7 +58,7 @@ def draw_map(
     space = next((name for name in _SPACES if name in source.shapes), None)
     if method == "none" or space is None:
         return None
-    everyone = _groups(source, selected)
+    everyone = _groups(source, selected, withheld)
     drawn = _sample(source, everyone, seed)
     rows = np.concatenate(list(drawn.values()))
     if not len(rows):
@@ -71,7 +72,7 @@ def draw_map(
         about=_told(method, everyone, drawn),
         x=places[:, 0].tolist(),
         y=places[:, 1].tolist(),
-        classes=_classes(source, rows, hidden).tolist(),
+        classes=_classes(source, rows, withheld).tolist(),
         kinds=[kind for kind, members in drawn.items() for _ in members],
         file_names=[str(name) for name in source.manifest.strings("file_name", rows)],
         names=source.classes,
@@ -140,15 +141,19 @@ def _principal(points: Floats, seed: int) -> Floats:
     return components
 
 
-def _groups(source: Source, selected: Positions) -> Groups:
-    """Return rows that have embeddings: selected in the newest round, labelled and not out, and the rest."""
+def _groups(source: Source, selected: Positions, withheld: Withheld) -> Groups:
+    """Return rows that have embeddings: selected in the newest round, labelled, and the rest of the pool.
+
+    An image whose label must not be shown is as any other of the pool.
+    """
     manifest = source.manifest
     scored = source.store.locate(manifest.keys) >= 0
     mine = np.zeros(len(manifest), np.bool_)
     mine[selected[selected >= 0]] = True
     labelled = np.zeros(len(manifest), np.bool_)
-    labelled[source.examples] = True
-    kinds = {"p": (manifest.pool | manifest.out) & ~mine, "l": labelled & ~mine, "s": mine}
+    labelled[source.teachers] = True
+    labelled &= ~withheld.labels
+    kinds = {"p": (manifest.pool | withheld.labels) & ~mine, "l": labelled & ~mine, "s": mine}
     return {kind: np.flatnonzero(mask & scored) for kind, mask in kinds.items()}
 
 
@@ -163,20 +168,16 @@ def _sample(source: Source, groups: Groups, seed: int) -> Groups:
     return drawn
 
 
-def _classes(source: Source, rows: Positions, hidden: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return (p,) the label's code, else the prediction's where it may be seen, else -1.
-
-    The label of an image that is out for another is none: whoever labels it must not see it.
-    """
+def _classes(source: Source, rows: Positions, withheld: Withheld) -> NDArray[np.int64]:
+    """Return (p,) the label's code, else the prediction's, where they may be seen, else -1."""
     codes = np.full(len(rows), -1, np.int64)
     if "prediction" in source.shapes:
         found = source.store.read(["prediction"], source.manifest.keys[rows])["prediction"]
-        named = (found >= 0) & (found < len(source.classes)) & ~hidden[rows]
+        named = (found >= 0) & (found < len(source.classes)) & ~withheld.guesses[rows]
         codes[named] = found[named]
     known = {name: code for code, name in enumerate(source.classes)}
-    out = source.manifest.out[rows]
     for at, label in enumerate(source.manifest.strings("label", rows)):
-        if label is not None and not out[at]:
+        if label is not None and not withheld.labels[rows[at]]:
             codes[at] = known[label]
     return codes
 

@@ -52,7 +52,7 @@ class Newest:
             names = {name: manifest.strings(name, rows) for name in ("alcli_id", "file_name")}
             return cls(number, {}, rounds.tabulated(strategy="", number=number, **names), rows)
         rows = rounds.rows_of(manifest, record.table["alcli_id"].to_pylist())
-        concealed = _has_gold(record.about) and number in manifest.open_rounds
+        concealed = rounds.has_gold(record.about) and number in manifest.open_rounds
         return cls(number, record.about, record.sent if concealed else record.table, rows, concealed)
 
     @property
@@ -66,26 +66,33 @@ class Newest:
         return bool(self.about.get("request", {}).get("blind"))
 
 
-def withheld(project: Project, manifest: Manifest) -> NDArray[np.bool_]:
-    """Return (n,) whose predictions must not be shown: people are to label them without a hint.
+@dataclass(frozen=True)
+class Withheld:
+    """What must not be shown of each image: whoever labels may look at the page, and is to get no hint.
 
-    These are the images out for an audit, in a blind round or in one with gold rows, those that have a label already,
-    and all of a round whose record was deleted; and every copy of such an image in the pool.
+    Attributes:
+        guesses: (n,) whose predictions: images out for an audit, in a blind round or in one with gold rows, those that
+            have a label already, and all of a round whose record was deleted; and every copy of such an image.
+        labels: (n,) whose labels; see `rounds.undisclosed`.
     """
-    hidden = manifest.labelled & manifest.out
-    for number in manifest.open_rounds:
-        about, out = rounds.about(project, number), manifest.equals("queried_round", number)
-        if about and not about["request"]["blind"] and not _has_gold(about):
-            drawn = rounds.rows_of(manifest, [entry["alcli_id"] for entry in about["audit"]])
-            only = np.zeros(len(manifest), np.bool_)
-            only[drawn[drawn >= 0]] = True
-            out &= only
-        hidden |= out
-    return hidden | manifest.copies(hidden)
 
+    guesses: NDArray[np.bool_]
+    labels: NDArray[np.bool_]
 
-def _has_gold(about: dict[str, Any]) -> bool:
-    return bool(about["counts"].get("gold"))
+    @classmethod
+    def of(cls, project: Project, manifest: Manifest) -> Withheld:
+        """Find out from the records of the open rounds."""
+        labels = rounds.undisclosed(project, manifest)
+        guesses = labels & (manifest.labelled | ~manifest.out)
+        for number in manifest.open_rounds:
+            about, out = rounds.about(project, number), manifest.equals("queried_round", number)
+            if about and not about["request"]["blind"] and not rounds.has_gold(about):
+                drawn = rounds.rows_of(manifest, [entry["alcli_id"] for entry in about["audit"]])
+                only = np.zeros(len(manifest), np.bool_)
+                only[drawn[drawn >= 0]] = True
+                out &= only
+            guesses |= out
+        return cls(guesses | manifest.copies(guesses), labels)
 
 
 def histogram(newest: Newest) -> Histogram | None:

@@ -14,28 +14,28 @@ from alcli import identity, rounds
 from alcli.choosing.source import Source
 from alcli.manifest import Manifest
 from alcli.reporting.links import Links
-from alcli.reporting.newest import Newest
+from alcli.reporting.newest import Newest, Withheld
 from alcli.reporting.page import Card, Sheet
 
 _PER_CARD = 10  # duplicates of one image that are shown
 _DUPLICATES = 2_000  # that are shown altogether, where enough cards have fewer
 
 
-def lay_out(source: Source, newest: Newest, hidden: NDArray[np.bool_], links: Links, *, limit: int) -> Sheet:
+def lay_out(source: Source, newest: Newest, withheld: Withheld, links: Links, *, limit: int) -> Sheet:
     """Make the cards of the newest round, as yet without thumbnails.
 
     Args:
         source: The pool and the newest model.
         newest: The round.
-        hidden: (n,) whose predictions must not be shown.
+        withheld: What must not be shown.
         links: Gives the address of an image.
         limit: Cards at most.
     """
     records = newest.table.slice(0, limit).to_pylist()
     rows = newest.rows[:limit]
-    _fill_nearest(source, newest, records, rows, hidden | newest.blind | newest.concealed)
-    labels = _labels(source.manifest, rows)
-    guesses = _guesses(newest, records, rows, hidden)
+    _fill_nearest(source, newest, records, rows, withheld)
+    labels = _labels(source.manifest, rows, withheld)
+    guesses = _guesses(newest, records, rows, withheld)
     groups: list[list[str]] = [json.loads(record["duplicates"] or "[]") for record in records]
     shown, longest = _duplicates_shown(groups), max(map(len, groups), default=0)
     cards = [
@@ -58,7 +58,7 @@ def lay_out(source: Source, newest: Newest, hidden: NDArray[np.bool_], links: Li
         round=newest.number,
         about=_told(newest, f"at most {shown} duplicates of an image are shown" if shown < longest else ""),
         cards=cards,
-        neighbours=_neighbours(source.manifest, cards, links),
+        neighbours=_neighbours(source.manifest, cards, withheld, links),
         omitted=len(newest.table) - len(cards),
     )
 
@@ -81,16 +81,17 @@ def _fill_nearest(
     newest: Newest,
     records: list[dict[str, Any]],
     rows: NDArray[np.int64],
-    hidden: NDArray[np.bool_],
+    withheld: Withheld,
 ) -> None:
     """Look for the nearest labelled image where the selection, made without embeddings, does not name it.
 
-    Its label is a guess: where that must not be shown, there is no neighbour. Nor is one whose label may not be
-    shown, as it is out itself.
+    Its label is a guess: where that must not be shown, there is no neighbour. Nor is one whose own label must
+    not be shown.
     """
-    away = {*source.manifest.strings("file_name", np.flatnonzero(source.manifest.out))}
+    hidden = withheld.guesses | newest.blind
+    secret = {*source.manifest.strings("file_name", np.flatnonzero(withheld.labels))}
     for record, row in zip(records, rows, strict=True):
-        if (row >= 0 and hidden[row]) or record["nearest_labelled"] in away:
+        if (row >= 0 and hidden[row]) or record["nearest_labelled"] in secret:
             record["nearest_labelled"] = None
     empty = [
         at
@@ -105,22 +106,24 @@ def _fill_nearest(
         records[at]["nearest_labelled"] = name
 
 
-def _labels(manifest: Manifest, rows: NDArray[np.int64]) -> list[str | None]:
-    """Return the label of each image that has one and is not out for another."""
+def _labels(manifest: Manifest, rows: NDArray[np.int64], withheld: Withheld) -> list[str | None]:
+    """Return the label of each image, where it has one that may be shown."""
     there = manifest.strings("label", np.maximum(rows, 0)) if len(manifest) else [None] * len(rows)
-    told = (rows >= 0) & ~manifest.out[rows]
+    told = (rows >= 0) & ~withheld.labels[rows]
     return [label if tell else None for tell, label in zip(told, there, strict=True)]
 
 
 def _guesses(
-    newest: Newest, records: Sequence[dict[str, Any]], rows: NDArray[np.int64], hidden: NDArray[np.bool_]
+    newest: Newest, records: Sequence[dict[str, Any]], rows: NDArray[np.int64], withheld: Withheld
 ) -> list[str | None]:
     """Return what the model took each image for, where that may be seen: an audit's once the answer is in."""
-    if newest.blind or newest.concealed:
+    if newest.blind:
         return [None] * len(records)
     audited = newest.audited
     return [
-        None if row < 0 or hidden[row] else audited.get(record["alcli_id"], record["predicted_label"])
+        None
+        if row < 0 or withheld.guesses[row]
+        else audited.get(record["alcli_id"], record["predicted_label"])
         for row, record in zip(rows, records, strict=True)
     ]
 
@@ -131,11 +134,13 @@ def _duplicates_shown(groups: Sequence[Sequence[str]]) -> int:
     return max(1, min(_PER_CARD, _DUPLICATES // max(several, 1)))
 
 
-def _neighbours(manifest: Manifest, cards: Sequence[Card], links: Links) -> dict[str, Card]:
+def _neighbours(
+    manifest: Manifest, cards: Sequence[Card], withheld: Withheld, links: Links
+) -> dict[str, Card]:
     """Return cards of the images that others refer to, by file name."""
     wanted = [name for card in cards for name in (card.nearest, *card.duplicates) if name is not None]
     names = list(dict.fromkeys(wanted))
-    labels = _labels(manifest, rounds.rows_of(manifest, identity.alcli_ids(names)))
+    labels = _labels(manifest, rounds.rows_of(manifest, identity.alcli_ids(names)), withheld)
     return {
         name: Card(name, links(name), thumbnail="", label=label)
         for name, label in zip(names, labels, strict=True)

@@ -71,17 +71,30 @@ def test_gold_rows_cannot_be_told_from_the_others(project: Project) -> None:
     assert "12 images by margin, gold rows at random ranks among them" in text.lower()
 
 
-def test_gold_rows_cannot_be_told_while_some_are_out(project: Project) -> None:
+@pytest.mark.parametrize("status", ["ok", "skipped"])
+@pytest.mark.parametrize("newer", [False, True])
+def test_gold_rows_cannot_be_told_while_some_are_out(project: Project, status: str, newer: bool) -> None:
+    """Those that are back keep the label that was known, though a person said otherwise, or declined them."""
     alcli("select", "-k", 8, "--gold", "50%", project.pool)
     asked = names(project)
     gold = [name for name in asked if name in KNOWN]
-    fresh = [name for name in asked if name not in KNOWN]
-    answer(project, [gold[0], fresh[0]])
-    cards, points, _ = shown(project)
-    without_label = {json.dumps([*card[4:8], *card[9:]]) for card in cards.values()}
-    assert without_label == {'[null, null, null, "", null, []]'}
-    assert {name for name, card in cards.items() if card[8]} == {gold[0], fresh[0]}
-    assert {points[name] for name in [*gold[1:], *fresh[1:]]} == {("s", -1)}
+    back = [*gold[:2], *[name for name in asked if name not in KNOWN][:3]]
+    path = project.pool.parent / "answers.csv"
+    said = "class-1,ok" if status == "ok" else ",skipped"
+    path.write_text("file_name,label,status\n" + "".join(f"{name},{said}\n" for name in back))
+    alcli("import-labels", path, project.pool)
+    if newer:
+        alcli("select", "-s", "kcenter", "-k", 10, "--add", project.pool)
+    cards, points, text = shown(project)
+    assert {points[name] for name in asked} == {("p" if newer else "s", -1)}
+    told = re.search(r'<section id="problems".*?</section>', text, re.DOTALL)
+    assert told is None
+    if newer:
+        with (project.round_folder(2) / "selection.csv").open(newline="") as file:
+            listed = {row["nearest_labelled"] for row in csv.DictReader(file)}
+        assert not {*asked} & {*listed, *(card[9] for card in cards.values())}
+    else:
+        assert {json.dumps(card[4:]) for card in cards.values()} == {'[null, null, null, "", null, null, []]'}
 
 
 def test_gold_rows_are_told_once_all_are_back(project: Project) -> None:

@@ -15,6 +15,7 @@ from alcli.project import Project
 from alcli.reporting import Options, report
 from alcli.reporting.composing import compose
 from alcli.reporting.label_quality import MOST, label_quality
+from alcli.reporting.newest import Withheld
 from alcli.reporting.page import LabelQuality, Page
 
 from tests.conftest import draw
@@ -158,6 +159,6 @@ def test_a_list_without_suspects(digits: Build) -> None:
     path.write_text(path.read_text().splitlines()[0] + "\n")
     (path.parent / "audit.json").write_text(json.dumps({**about, "suspects": 0}))
     manifest = ledger.read(pool.project)
-    found = label_quality(pool.project, manifest, np.zeros(N, np.bool_), digest="another")
+    found = label_quality(pool.project, manifest, Withheld(*np.zeros((2, N), np.bool_)), digest="another")
     assert found is not None
     assert (found.suspected, found.suspects, found.by_annotator) == (0, [], [])

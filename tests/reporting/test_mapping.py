@@ -11,6 +11,7 @@ from alcli.choosing.source import Source
 from alcli.errors import UsageError
 from alcli.project import Project
 from alcli.reporting import mapping
+from alcli.reporting.newest import Withheld
 from alcli.reporting.page import Map
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -36,9 +37,11 @@ def scored(
 def drawn(
     source: Source, selected: np.ndarray = NOBODY, *, hidden: list[int] | None = None, **how: object
 ) -> Map:
-    mask = np.zeros(len(source.manifest), np.bool_)
-    mask[hidden or []] = True
-    found = mapping.draw_map(source, selected, mask, **{"method": "pca", "seed": 0, **how})  # type: ignore[arg-type]
+    guesses, labels = np.zeros((2, len(source.manifest)), np.bool_)
+    guesses[hidden or []] = True
+    found = mapping.draw_map(
+        source, selected, Withheld(guesses, labels), **{"method": "pca", "seed": 0, **how}
+    )  # type: ignore[arg-type]
     assert found is not None
     return found
 

@@ -10,8 +10,13 @@ from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.reporting.page import Finding
 from alcli.reporting.problems import problems
+from numpy.typing import NDArray
 
 Build = Callable[..., Project]
+
+
+def nobody(manifest: Manifest) -> NDArray[np.bool_]:
+    return np.zeros(len(manifest), np.bool_)
 
 
 def test_each_with_its_reason(scored_pool: Build) -> None:
@@ -20,7 +25,7 @@ def test_each_with_its_reason(scored_pool: Build) -> None:
         status=["ok", "unreadable", "missing", "skipped", "excluded"],
         problem=[None, "the file is empty", None, "a person declined to label it", None],
     )
-    assert problems(manifest) == (
+    assert problems(manifest, nobody(manifest)) == (
         [
             Finding("img-0001.jpg", "unreadable: the file is empty"),
             Finding("img-0002.jpg", "missing"),
@@ -34,9 +39,11 @@ def test_each_with_its_reason(scored_pool: Build) -> None:
 def test_of_many_the_first_are_listed() -> None:
     names = [f"{row:04d}.png" for row in range(503)]
     columns = {"file_name": names, "size": [1] * 503, "mtime_ns": [1] * 503, "status": ["missing"] * 503}
-    found, more = problems(Manifest.build(columns, []))
+    manifest = Manifest.build(columns, [])
+    found, more = problems(manifest, nobody(manifest))
     assert (len(found), found[-1].file_name, more) == (500, "0499.png", 3)
 
 
 def test_none() -> None:
-    assert problems(Manifest.build({"file_name": [], "size": [], "mtime_ns": []}, [])) == ([], 0)
+    manifest = Manifest.build({"file_name": [], "size": [], "mtime_ns": []}, [])
+    assert problems(manifest, nobody(manifest)) == ([], 0)

@@ -14,9 +14,9 @@ from alcli import ledger
 from alcli.choosing.source import Source
 from alcli.main import app
 from alcli.project import Project
-from alcli.reporting import newest, sheet
+from alcli.reporting import sheet
 from alcli.reporting.links import Links
-from alcli.reporting.newest import Newest
+from alcli.reporting.newest import Newest, Withheld, histogram
 from alcli.reporting.page import Sheet
 from typer.testing import CliRunner
 
@@ -43,9 +43,9 @@ def laid_out(project: Project, limit: int = 100) -> Sheet:
     manifest = ledger.read(project)
     latest = Newest.of(project, manifest)
     assert latest is not None
-    hidden = newest.withheld(project, manifest)
+    withheld = Withheld.of(project, manifest)
     links = Links(project.pool, project.pool / "report.html")
-    return sheet.lay_out(Source.of(project, manifest), latest, hidden, links, limit=limit)
+    return sheet.lay_out(Source.of(project, manifest), latest, withheld, links, limit=limit)
 
 
 def recorded(project: Project, number: int = 1) -> list[dict[str, str]]:
@@ -154,7 +154,7 @@ def test_whose_predictions_are_withheld(project: Project, tmp_path: Path) -> Non
 
     def withheld() -> set[str | None]:
         manifest = ledger.read(project)
-        hidden = newest.withheld(project, manifest)
+        hidden = Withheld.of(project, manifest).guesses
         return set(manifest.strings("file_name", np.flatnonzero(hidden)))
 
     assert withheld() == {*blind, *audit}
@@ -204,9 +204,9 @@ def test_the_histogram_is_the_recorded_one() -> None:
     kept = {"edges": [0.0, 0.5, 1.0], "counts": [7, 3], "selected": [0, 2], "cut": 0.75}
     about = {"strategy": "margin", "statistics": {"histogram": kept}}
     table = None
-    found = newest.histogram(Newest(4, about, table, np.empty(0, np.int64)))  # type: ignore[arg-type]
+    found = histogram(Newest(4, about, table, np.empty(0, np.int64)))  # type: ignore[arg-type]
     assert found is not None
     assert (found.edges, found.counts, found.selected, found.cut) == tuple(kept.values())
     assert found.about == "scores by margin of 10 images in round 4"
     for nothing in ({}, {"statistics": None}, {"statistics": {"histogram": None}}):
-        assert newest.histogram(Newest(4, nothing, table, np.empty(0, np.int64))) is None  # type: ignore[arg-type]
+        assert histogram(Newest(4, nothing, table, np.empty(0, np.int64))) is None  # type: ignore[arg-type]
