@@ -23,6 +23,7 @@ class Bar(NamedTuple):
         budget: The whole budget of random, in labels.
         reached: Where `needed` is None, how many seeds reach it all the same.
         seeds: Of how many.
+        baseline: Whether it is the one that the others are compared with: what it saves is by ups and downs alone.
     """
 
     method: str
@@ -31,6 +32,7 @@ class Bar(NamedTuple):
     budget: float
     reached: int = 0
     seeds: int = 0
+    baseline: bool = False
 
 
 def label_bars(bars: Iterable[Bar | tuple[str, float | None, float | None, float]]) -> Figure:
@@ -102,6 +104,8 @@ def _words(bar: Bar) -> str:
     many = f"{bar.needed:,.0f}"
     if bar.half_width:
         many += f" ± {bar.half_width:,.0f}"
+    if bar.baseline:
+        return f"{many}, by ups and downs alone"
     saved = 1 - bar.needed / bar.budget
     if abs(saved) < 0.005:
         return many

@@ -103,19 +103,24 @@ class Drawing:
 
 
 def _bars(verdict: Verdict) -> list[Bar]:
-    """Return for each method the labels it needs for what random reaches with all, ± half an interval."""
+    """Return for each method the labels it needs for what random reaches with all, ± half an interval.
+
+    A baseline has a bar, too: where its own ups and downs first reach it.
+    """
     from alcli.pictures import Bar
 
     bars = []
+    by_chance = verdict.by_chance
     for method in verdict.methods:
-        compared = method.comparison
+        compared = method.comparison or by_chance.get(method.name)
         if compared is None or compared.saving is None:
             continue
-        whole, saving = compared.baseline_labels, compared.saving
-        half = None if saving.share.half_width is None else whole * saving.share.half_width
-        seeds = len(saving.needed)
-        needed = whole * (1 - saving.share.mean) if saving.reached == seeds else None
-        bars.append(Bar(method.name, needed, half, whole, saving.reached, seeds))
+        whole, saving, seeds = compared.baseline_labels, compared.saving, len(compared.seeds)
+        own = method.comparison is None
+        share, reached = (saving.baseline_share, seeds) if own else (saving.share, saving.reached)
+        half = None if share.half_width is None else whole * share.half_width
+        needed = whole * (1 - share.mean) if reached == seeds else None
+        bars.append(Bar(method.name, needed, half, whole, reached, seeds, own))
     if not bars:
         raise InputRejected(
             f"no method can be drawn beside {BASELINE}: none that asks people for labels came to its end"

@@ -81,6 +81,19 @@ class Verdict:
     words: str
     notes: tuple[str, ...]
 
+    @property
+    def by_chance(self) -> dict[str, Comparison]:
+        """By baseline, the comparison over most of its seeds: its saving knows what ups and downs alone save."""
+        found: dict[str, Comparison] = {}
+        for one in (method.comparison for method in self.methods):
+            if (
+                one
+                and one.saving
+                and len(one.seeds) > len(found[one.baseline].seeds if one.baseline in found else ())
+            ):
+                found[one.baseline] = one
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as dictionaries, sequences, strings, numbers and None, for JSON."""
         return dataclasses.asdict(self)

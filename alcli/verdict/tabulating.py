@@ -26,8 +26,9 @@ _REAL = {
 def table(verdict: Verdict) -> tuple[str, list[str], list[list[str]]]:
     """Return title, headings and rows: a few budgets, area, labels saved, difference to the baseline, real or not.
 
-    Budgets are at most five of the rounds, the first and the last among them. `all labels` is the last row, its one
-    value in the column of the last budget.
+    Budgets are at most five of the rounds, the first and the last among them. A baseline "saves" what the ups and
+    downs of its own curve save: as much of what others save may be chance. `all labels` is the last row, its one value
+    in the column of the last budget.
     """
     shown = _rounds(verdict)
     title = (
@@ -42,7 +43,8 @@ def table(verdict: Verdict) -> tuple[str, list[str], list[list[str]]]:
         "p",
         "real?",
     ]
-    rows = [_row(method, shown) for method in verdict.methods]
+    by_chance = verdict.by_chance
+    rows = [_row(method, shown, by_chance.get(method.name)) for method in verdict.methods]
     if verdict.all_labels is not None and shown:
         best = verdict.all_labels
         blank = [_NONE] * (len(shown) - 1)
@@ -77,20 +79,23 @@ def _baseline(verdict: Verdict) -> str:
     return names.pop() if len(names) == 1 else "baseline"
 
 
-def _row(method: MethodVerdict, rounds: list[int]) -> list[str]:
+def _row(method: MethodVerdict, rounds: list[int], by_chance: Comparison | None) -> list[str]:
     at = {point.round: figures.percent(point.value) for point in method.curve}
     return [
         method.name,
         *[at.get(round_, _NONE) for round_ in rounds],
         _NONE if method.area is None else figures.percent(method.area),
-        *_compared(method, method.comparison),
+        *_compared(method, method.comparison, by_chance),
     ]
 
 
-def _compared(method: MethodVerdict, comparison: Comparison | None) -> list[str]:
+def _compared(
+    method: MethodVerdict, comparison: Comparison | None, by_chance: Comparison | None
+) -> list[str]:
     real = _REAL[method.finding]
     if comparison is None:
-        return [_NONE, _NONE, _NONE, real]
+        saving = by_chance and by_chance.saving
+        return [figures.percent(saving.baseline_share) if saving else _NONE, _NONE, _NONE, real]
     p = figures.p_value(comparison.area.p_corrected).removeprefix("p ").removeprefix("= ")
     return [_saved(comparison.saving), figures.points(comparison.area, signed=True), p, real]
 

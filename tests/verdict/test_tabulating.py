@@ -27,12 +27,21 @@ def test_a_table_by_hand() -> None:
         "real?",
     ]
     assert shown == [
-        ["random", "50.0 ± 0.0", "60.0 ± 0.0", "70.0 ± 0.0", "60.0 ± 0.0", "–", "–", "–", "baseline"],
+        ["random", "50.0 ± 0.0", "60.0 ± 0.0", "70.0 ± 0.0", "60.0 ± 0.0", "0.0 ± 0.0", "–", "–", "baseline"],
         ["margin", "50.0 ± 0.0", "62.0 ± 0.0", "72.0 ± 0.0", "61.5 ± 0.0", "6.7 ± 0.0", "+1.5 ± 0.0", "0.016", "better"],
         ["bald", "50.0 ± 0.0", "50.0 ± 0.0", "50.0 ± 0.0", "50.0 ± 0.0", "never there", "-10.0 ± 0.0", "0.5",
          "too few seeds"],
         ["all labels (60,000)", "–", "–", "95.0", "–", "–", "–", "–", "–"],
     ]  # fmt: skip
+
+
+def test_a_baseline_saves_what_its_ups_and_downs_save() -> None:
+    """One of its curves is at its last 70 % with 200 labels of 300 already: a third, and nothing in the other."""
+    curves = {"random": [[0.5, 0.7, 0.7], RANDOM], "margin": [MARGIN, MARGIN], "bald": [MARGIN]}
+    _, headings, (shown, *_) = table(judge(results(curves)))
+    assert shown[headings.index("saves")].startswith("16.7 ± ")
+    _, headings, (shown,) = table(judge(results({"random": [RANDOM]})))
+    assert shown[headings.index("saves")] == "–"
 
 
 def test_what_only_some_seeds_reach_has_no_mean() -> None:
