@@ -68,7 +68,11 @@ def simulate(
         ),
     ] = None,
     reference: Annotated[
-        bool, typer.Option("--reference", help="Train on all labels too: what could be reached.")
+        bool,
+        typer.Option(
+            "--reference",
+            help="Train on all labels too: what could be reached.",
+        ),
     ] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Runs at once.")] = 1,
     output: Annotated[

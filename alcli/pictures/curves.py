@@ -18,6 +18,7 @@ from alcli.verdict import BASELINE, REFERENCE
 
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 
+_FIRST = "first labels"
 _PRECISION = "precision of pseudo-labels"
 _MANY = 6  # from here on lines and bands are lighter, not to drown each other, and the picture higher
 _MOST_BANDS = 12  # of more methods they would hide the lines: only the baseline's is drawn
@@ -28,8 +29,9 @@ def learning_curves(columns: Columns, *, metric: str = "accuracy") -> Figure:
 
     Methods whose number of labels never changes, because they add pseudo-labels only, are drawn against
     rounds, in a panel of their own if there are others. `random` is dashed and dark grey, beneath the rest;
-    the reference `all labels` is a horizontal line. The legend is sorted by final value. Among more than twelve
-    methods only `random` has its band. Where there is one round only, methods are dots, one beneath the other.
+    the reference `all labels` is a horizontal line, and then so is, dotted, what the first labels give. The legend is
+    sorted by final value. Among more than twelve methods only `random` has its band. Where there is one round only,
+    methods are dots, one beneath the other.
 
     Args:
         columns: Sequences of one length: `method`, `seed`, `round`, `labels`, `error` (None, or the seed is
@@ -47,6 +49,8 @@ def learning_curves(columns: Columns, *, metric: str = "accuracy") -> Figure:
     curves = [line for line in lines if line.method != REFERENCE]
     spending = [line for line in curves if line.spends]
     waiting = [line for line in curves if not line.spends]
+    if references:
+        references += [_at_first(line) for line in curves if line.method == BASELINE and len(line.rounds) > 1]
     looks = canvas.looks([line.method for line in curves])
     if curves and _measured_once(curves):
         words = {line.method: _value(line) for line in lines}
@@ -145,12 +149,20 @@ def _draw_counts(axes: Axes, lines: Sequence[Line], looks: dict[str, Look]) -> N
     canvas.counted(axes, "x", "y")
 
 
+def _at_first(line: Line) -> Line:
+    """Return what the baseline begins with, as the others do: a line to look down to."""
+    first = {name: getattr(line, name)[:1] for name in ("rounds", "labels", "mean", "half_width", "seeds")}
+    return Line(_FIRST, **first)
+
+
 def _draw_reference(axes: Axes, line: Line) -> Line2D:
-    """Draw the last mean of a reference from edge to edge, with its interval."""
-    mean, half = line.mean[-1], line.half_width[-1]
-    if np.isfinite(half):
+    """Draw the last mean of a reference from edge to edge, with its interval where no curve has it already."""
+    mean, half, first = line.mean[-1], line.half_width[-1], line.method == _FIRST
+    if np.isfinite(half) and not first:
         axes.axhspan(mean - half, mean + half, color=canvas.GREY, alpha=0.12, linewidth=0, label=line.method)
-    return axes.axhline(mean, color=canvas.GREY, linewidth=1.1, label=line.method, zorder=1.5)
+    return axes.axhline(
+        mean, color=canvas.GREY, linestyle=":" if first else "-", linewidth=1.1, label=line.method, zorder=1.5
+    )
 
 
 def _measured_once(lines: Sequence[Line]) -> bool:

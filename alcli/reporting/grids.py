@@ -67,6 +67,8 @@ class MatrixRow:
         total: Images of the class.
         right: Of these that were predicted right.
         recall: Their share; None without images.
+        predicted: Images that were taken for the class.
+        precision: Share of right ones among these; None without any.
         rival: The class it is most often taken for, with how often; None where it never is.
     """
 
@@ -75,6 +77,8 @@ class MatrixRow:
     total: int
     right: int
     recall: float | None
+    predicted: int
+    precision: float | None
     rival: tuple[str, int] | None
 
 
@@ -85,8 +89,6 @@ class Matrix:
     Attributes:
         names: Of the classes.
         rows: By true class; the one with the most errors first where they are not crossed.
-        totals: Predictions by class.
-        precisions: Share of right ones among these; None without predictions.
         total: Images.
         right: Images predicted right.
         mix_ups: True class, predicted class, images: the most frequent errors.
@@ -95,8 +97,6 @@ class Matrix:
 
     names: Sequence[str]
     rows: Sequence[MatrixRow]
-    totals: Sequence[int]
-    precisions: Sequence[float | None]
     total: int
     right: int
     mix_ups: Sequence[tuple[str, str, int]]
@@ -148,27 +148,26 @@ def matrix(confusion: Confusion) -> Matrix:
     for (code, other), count in confusion.counts.items():
         taken_for[code][other] = count
         totals[other] += count
-    hits = [row.get(code, 0) for code, row in enumerate(taken_for)]
     errors = [
         (names[code], names[other], count)
         for code, row in enumerate(taken_for)
         for other, count in sorted(row.items())
         if other != code
     ]
-    rows = [_row(code, names, row, crossed=crossed) for code, row in enumerate(taken_for)]
+    rows = [_row(code, names, row, totals[code], crossed=crossed) for code, row in enumerate(taken_for)]
     return Matrix(
         names=names,
         rows=rows if crossed else sorted(rows, key=lambda row: row.right - row.total),
-        totals=totals,
-        precisions=[_share(hit, total) for hit, total in zip(hits, totals, strict=True)],
         total=sum(totals),
-        right=sum(hits),
+        right=sum(row.right for row in rows),
         mix_ups=sorted(errors, key=lambda error: -error[2])[:8],
         crossed=crossed,
     )
 
 
-def _row(code: int, names: Sequence[str], taken_for: Mapping[int, int], *, crossed: bool) -> MatrixRow:
+def _row(
+    code: int, names: Sequence[str], taken_for: Mapping[int, int], predicted: int, *, crossed: bool
+) -> MatrixRow:
     total, right = sum(taken_for.values()), taken_for.get(code, 0)
     counts = [taken_for.get(column, 0) for column in range(len(names))] if crossed else []
     cells = [
@@ -183,6 +182,8 @@ def _row(code: int, names: Sequence[str], taken_for: Mapping[int, int], *, cross
         total=total,
         right=right,
         recall=_share(right, total),
+        predicted=predicted,
+        precision=_share(right, predicted),
         rival=(names[-place], most) if wrong else None,
     )
 

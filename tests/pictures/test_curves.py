@@ -80,7 +80,8 @@ def test_the_legend_is_in_order_of_final_values(simulated: Make) -> None:
     columns = simulated({"random": RANDOM, "margin": MARGIN, "all labels": [[0.99], [0.97]]})
     (axes,) = learning_curves(columns).axes
     half = stats.t.ppf(0.975, 2) * 100 * stats.sem([0.80, 0.84, 0.85])
-    assert legend(axes)[1:] == ["margin  92.0 ± 5.0 %", f"random  83.0 ± {half:.1f} %"]
+    assert legend(axes)[1:3] == ["margin  92.0 ± 5.0 %", f"random  83.0 ± {half:.1f} %"]
+    assert legend(axes)[3].startswith("first labels  ")
     assert legend(axes)[0].startswith("all labels  98.0 ± ")
 
 
@@ -90,6 +91,15 @@ def test_the_reference_is_a_horizontal_line_with_a_band(simulated: Make) -> None
     (area,) = [patch for patch in axes.patches if patch.get_label() == "all labels"]
     low, high = stats.t.interval(0.95, 1, loc=0.98, scale=stats.sem([0.99, 0.97]))
     assert (area.get_y(), area.get_y() + area.get_height()) == pytest.approx((low, high))
+
+
+def test_the_first_labels_are_a_reference_too_if_there_is_one(simulated: Make) -> None:
+    (axes,) = learning_curves(simulated({"random": RANDOM, "all labels": [[0.99], [0.97]]})).axes
+    first = [values[0] for values in RANDOM]
+    assert line(axes, "first labels").get_ydata() == pytest.approx([np.mean(first)] * 2)
+    assert line(axes, "first labels").get_linestyle() == ":"
+    (axes,) = learning_curves(simulated({"random": RANDOM})).axes
+    assert [drawn.get_label() for drawn in axes.lines] == ["random"]
 
 
 def test_the_reference_alone_can_be_drawn(simulated: Make) -> None:

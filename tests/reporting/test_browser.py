@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import shutil
 import time
@@ -319,6 +320,32 @@ def test_an_original_that_is_gone_leaves_the_thumbnail(browser: Browser) -> None
     time.sleep(0.2)
     assert browser("document.getElementById('viewer-image').naturalWidth") == 96
     assert all("ERR_FILE_NOT_FOUND" in message for message in browser.complaints())
+
+
+def test_an_image_that_is_gone_has_no_picture_and_says_so(chromium: Browser) -> None:
+    page = pages.full(cards=3, points=10)
+    assert page.sheet is not None
+    cards = [
+        dataclasses.replace(card, thumbnail="", file_name=f"gone/{card.file_name}", link="pool/gone.png")
+        for card in page.sheet.cards[:1]
+    ]
+    kept = chromium.url
+    try:
+        chromium.show(
+            dataclasses.replace(
+                page, sheet=dataclasses.replace(page.sheet, cards=[*cards, *page.sheet.cards])
+            )
+        )
+        open_card(chromium, 0)
+        time.sleep(0.2)
+        assert chromium("document.querySelector('.stage').innerText") == "no picture"
+        assert chromium("document.getElementById('viewer-image').hidden")
+        chromium("document.getElementById('viewer-next').click()")
+        chromium.until("document.getElementById('viewer-image').naturalWidth > 0")
+        assert chromium("document.querySelector('.stage').innerText") == ""
+        assert all("ERR_FILE_NOT_FOUND" in message for message in chromium.complaints())
+    finally:
+        chromium.url = kept
 
 
 def test_a_page_without_most_sections(chromium: Browser) -> None:

@@ -94,7 +94,7 @@ def test_of_very_many_classes_none_is_left_out(scored_pool: Build) -> None:
     )
     recalls = {row.name: row.recall for row in table.rows}
     assert recalls == {name: known[name]["recall"] for name in found.names}
-    precisions = dict(zip(found.names, table.precisions, strict=True))
+    precisions = {row.name: row.precision for row in table.rows}
     assert precisions["class-7"] == known["class-7"]["precision"] == 0.5
     assert precisions["class-3"] is None
     assert [(row.name, row.rival) for row in table.rows[:2]] == [

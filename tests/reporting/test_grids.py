@@ -67,7 +67,9 @@ def test_shares_are_those_of_scikit_learn() -> None:
     np.add.at(counts, (true, predicted), 1)
     table = grids.matrix(Confusion("", list("abcd"), cells(counts)))
     assert [row.recall for row in table.rows] == pytest.approx(recall_score(true, predicted, average=None))
-    assert table.precisions == pytest.approx(precision_score(true, predicted, average=None))
+    assert [row.precision for row in table.rows] == pytest.approx(
+        precision_score(true, predicted, average=None)
+    )
     assert (table.total, table.right) == (200, int((true == predicted).sum()))
     assert [cell.count for cell in table.rows[1].cells] == counts[1].tolist()
 
@@ -75,7 +77,7 @@ def test_shares_are_those_of_scikit_learn() -> None:
 def test_a_class_without_images_has_no_recall() -> None:
     table = grids.matrix(Confusion("", ["cat", "dog"], {(0, 0): 3}))
     assert [row.recall for row in table.rows] == [1.0, None]
-    assert table.precisions == [1.0, None]
+    assert [row.precision for row in table.rows] == [1.0, None]
     assert [[cell.level for cell in row.cells] for row in table.rows] == [[8, 0], [0, 0]]
     assert table.mix_ups == []
     assert [row.rival for row in table.rows] == [None, None]

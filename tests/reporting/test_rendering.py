@@ -212,6 +212,8 @@ def test_a_pool_that_is_where_one_is_has_its_name_for_a_title(
 def test_very_many_classes_are_listed_instead_of_crossed(page: Page) -> None:
     text = render(dataclasses.replace(page, confusion=pages.confusion(150)))
     assert "Most often taken for" in text
+    shown = Reader(text).words
+    assert {"Recall", "Precision"} <= {*map(str.strip, shown)}
     assert 'class="matrix' not in text
 
 

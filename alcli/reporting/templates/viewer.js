@@ -9,7 +9,11 @@ const viewer = (() => {
   function showImage(card) {
     const image = part("image");
     image.alt = card.name;
-    image.hidden = !isPicture(card.thumbnail);
+    const reveal = (there) => {
+      image.hidden = !there;
+      part("nothing").hidden = there;
+    };
+    reveal(isPicture(card.thumbnail));
     image.onload = sharpen;
     image.src = image.hidden ? "data:," : card.thumbnail;
     const link = safeLink(card.link);
@@ -19,7 +23,7 @@ const viewer = (() => {
     original.onload = () => {
       if (list[index] !== card || original.naturalWidth === 0) return;
       image.src = original.src;
-      image.hidden = false;
+      reveal(true);
     };
     original.src = link;
   }
