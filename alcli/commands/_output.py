@@ -21,6 +21,8 @@ from alcli.project import Project
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from alcli.labelling.awaited import Awaited
+
 STDOUT = Path("-")
 Named = tuple[str, Path | None]
 
@@ -132,21 +134,31 @@ def keep_answers(call: Call, option: str, output: Path | None) -> None:
 
     Raises:
         StepMissing: There is no manifest.
-        InputRejected: The file holds answers that nobody has taken in.
+        InputRejected: The file holds answers that nobody has taken in, as far as the pool knows.
     """
     if output is None or is_stdout(output) or not output.is_file():
         return
     from alcli.labelling import awaited
 
-    count = awaited.count(call.project, output)
-    if count:
-        take_in = call.project.command("import-labels", shlex.quote(str(output)))
-        elsewhere = output.with_stem(f"{output.stem}-2")
-        raise InputRejected(
-            f"{output} holds answers about {count} images, and nobody has taken them in: it is not written over",
-            hint=f"the answers become labels: {take_in}",
-            remedies=[Remedy((f"{option}={elsewhere}",), "the new list goes elsewhere")],
-        )
+    found = awaited.count(call.project, output)
+    if not found.images:
+        return
+    take_in = call.project.command("import-labels", shlex.quote(str(output)))
+    elsewhere = output.with_stem(f"{output.stem}-2")
+    raise InputRejected(
+        f"{output} holds answers about {found.images} images{_whose(call, found)}: it is not written over",
+        hint=None if found.strangers else f"the answers become labels: {take_in}",
+        remedies=[Remedy((f"{option}={elsewhere}",), "the new list goes elsewhere")],
+    )
+
+
+def _whose(call: Call, found: Awaited) -> str:
+    """Say why answers are kept: of images of another pool nobody knows here whether they were taken in there."""
+    if not found.strangers:
+        return ", and nobody has taken them in"
+    if found.strangers == found.images:
+        return f" that are not in {call.project.pool}"
+    return f", {found.strangers} of them not in {call.project.pool}"
 
 
 def deliver(table: pa.Table, output: Path, format_: str, *, csv_safe: bool) -> None:

@@ -119,7 +119,8 @@ def select(
     if explain is not None:
         _show_explanation(call, selection.explain(call.project, request, explain, settings=settings))
         return
-    _output.keep_answers(call, "--output", output)
+    if not dry_run:
+        _output.keep_answers(call, "--output", output)
     report = selection.select(call.project, request, settings=settings, progress=call.progress)
     _speak(call, report, relabel=relabel, dry_run=dry_run)
     if output and (not dry_run or _output.is_stdout(output)):

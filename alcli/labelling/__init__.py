@@ -6,6 +6,7 @@ import contextlib
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from alcli import manifest as manifests
 from alcli.gold import Agreement
 from alcli.images import metadata
 from alcli.labelling import answers as returned
-from alcli.labelling import checking, matching, merging, withholding
+from alcli.labelling import checking, matching, merging, recording, withholding
 from alcli.labelling import problems as reports
 from alcli.labelling.advising import advise
 from alcli.labelling.answers import Answers
@@ -131,8 +132,8 @@ def import_labels(
             found, quality = _judged(project, before, found, check)
             checking.finish(quality, check, path)
         done = _report(before, answers, found, quality)
-        if done.changed and not dry_run:
-            _commit(project, path, digest, found, done)
+        if not dry_run:
+            _record(project, path, digest, found, done)
     return done
 
 
@@ -152,15 +153,24 @@ def _judged(project: Project, before: Manifest, found: Found, check: Check) -> t
     return replace(found, outcome=outcome, added={**found.added, votebook.WITHHELD: withheld}), quality
 
 
-def _commit(project: Project, path: Path, digest: str | None, found: Found, done: ImportReport) -> None:
-    """Write down who said what, then the labels; what is written first counts only once these are there."""
+def _record(project: Project, path: Path, digest: str | None, found: Found, done: ImportReport) -> None:
+    """Make the change, if there is one; if not, write down once that the file was taken in."""
     facts = {name: value for name, value in vars(done).items() if value and name not in _NOT_JOURNALLED}
     if done.quality:
         facts |= {"check": done.quality.method, "error_rate": done.quality.errors.overall.rate}
+    facts = {"file": str(path), "digest": digest, **facts}
+    if done.changed:
+        _commit(project, found, facts)
+    elif digest and not recording.was_taken_in(project, digest):
+        ledger.note(project, "import-labels", **facts)
+
+
+def _commit(project: Project, found: Found, facts: dict[str, Any]) -> None:
+    """Write down who said what, then the labels; what is written first counts only once these are there."""
     changed = found.outcome.manifest
     if any(len(rows) for rows, _ in found.added.values()):
         changed = votebook.write(project, changed, found.added)
-    ledger.commit(project, changed, command="import-labels", file=str(path), digest=digest, **facts)
+    ledger.commit(project, changed, command="import-labels", **facts)
 
 
 _NOT_JOURNALLED = ("changed", "still_out", "unsent", "held_out", "gold", "quality")

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import shlex
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from alcli import files, ledger, tables, votebook
+from alcli import files, ledger, rounds, tables, votebook
+from alcli.auditing import findings
 from alcli.auditing.recording import LISTING
 from alcli.errors import InputRejected, UsageError
 from alcli.labelling import answers as returned
-from alcli.labelling import matching, recording
+from alcli.labelling import matching, merging, recording
 from alcli.labelling.answers import Answers, normalised
 from alcli.manifest import Manifest
 from alcli.project import Project
@@ -22,13 +24,30 @@ from alcli.tables import NoRows, Table
 
 _LARGEST = 2**28  # bytes; no list that people fill in is larger
 _BEGINNING = 2**12  # bytes, in which the header of a list stands
+_COLUMNS = {
+    *rounds.COLUMNS.names,
+    *findings.COLUMNS.names,
+}  # of all lists, those of images to label again among them
 
 Rows = NDArray[np.int64]
 Said = set[tuple[str | None, str | None, str]]  # the image, who answered, and what; None is anybody
 
 
-def count(project: Project, path: Path) -> int:
-    """Return about how many images a file has an answer that the pool does not hold.
+class Awaited(NamedTuple):
+    """About how many images a file has an answer that the pool does not hold.
+
+    Attributes:
+        images: How many.
+        strangers: How many of them are not in the pool, so that it can neither take the answers in nor know whether
+            another one did.
+    """
+
+    images: int = 0
+    strangers: int = 0
+
+
+def count(project: Project, path: Path) -> Awaited:
+    """Count the images about which a file has an answer that the pool does not hold.
 
     A file that is not a list with labels has none, whatever it holds; but one of alcli's lists that cannot be read any
     more may have some. Neither has a file that was taken in as it is, whatever became of its answers.
@@ -43,35 +62,42 @@ def count(project: Project, path: Path) -> int:
     """
     project.require_manifest()
     if not path.is_file() or path.stat().st_size > _LARGEST:
-        return 0
+        return Awaited()
     try:
-        table, answers = _read(path)
+        table = _table(path)
+        if _lacks_labels(table):
+            return Awaited()
+        answers = returned.of(table)
     except (UsageError, NoRows):
-        return 0
+        return Awaited()
     except InputRejected as error:
         if not _ours(path):
-            return 0
+            return Awaited()
         raise InputRejected(
             f"{path} is a list of alcli's that cannot be read any more, and may hold answers that nobody has taken in",
             hint=f"{project.command('import-labels', shlex.quote(str(path)))} says what is wrong with it",
         ) from error
-    if not ((answers.labels >= 0) | answers.skipped).any() or _was_taken_in(project, path):
-        return 0
-    waiting = _waiting(project, answers, of_a_round=table.name("round") is not None)
-    return 0 if waiting and _is_of_an_audit(project, answers) else waiting
-
-
-def _waiting(project: Project, answers: Answers, *, of_a_round: bool) -> int:
+    says_nothing = not ((answers.labels >= 0) | answers.skipped).any()
+    if says_nothing or recording.was_taken_in(project, files.file_digest(path)):
+        return Awaited()
     manifest = ledger.read(project)
-    rows, _ = matching.match(answers, manifest, pool=project.pool)
+    answers = merging.in_whole_numbers(answers, manifest.classes, quiet=True)
+    waiting = _waiting(project, manifest, answers, of_a_round=table.name("round") is not None)
+    return Awaited() if waiting.images and _is_of_an_audit(project, answers) else waiting
+
+
+def _waiting(project: Project, manifest: Manifest, answers: Answers, *, of_a_round: bool) -> Awaited:
+    rows, problems = matching.match(answers, manifest, pool=project.pool)
     given = (answers.labels >= 0) & ~answers.skipped
     at = np.flatnonzero((rows >= 0) & given)
     at = recording.last_said(answers, at, rows[at])
     waiting = rows[at][~_held(project, manifest, answers, at, rows[at], of_a_round=of_a_round)]
     declined = np.setdiff1d(rows[(rows >= 0) & answers.skipped], rows[at])
     news = manifest.out | (manifest.equals("status", "ok") & ~manifest.labelled)
-    strangers = np.flatnonzero((rows < 0) & (given | answers.skipped)).tolist()
-    return len(np.union1d(waiting, declined[news[declined]])) + len({*map(answers.name, strangers)})
+    own = len(np.union1d(waiting, declined[news[declined]]))
+    said = set(answers.lines[given | answers.skipped].tolist())
+    missed = {problem.image: problem.kind for problem in problems if problem.line in said}
+    return Awaited(own + len(missed), sum(kind == "unknown image" for kind in missed.values()))
 
 
 def _held(
@@ -106,21 +132,12 @@ def _texts(table: pa.Table) -> list[list[str]]:
     return [table[name].to_pylist() for name in ("alcli_id", "annotator", "label")]
 
 
-def _was_taken_in(project: Project, path: Path) -> bool:
-    """Return whether `import-labels` took in this very file, and nobody undid it."""
-    digest = files.file_digest(path)
-    return any(
-        (line.get("command"), line.get("digest")) == ("import-labels", digest)
-        for line in ledger.standing(project)
-    )
-
-
 def _is_of_an_audit(project: Project, answers: Answers) -> bool:
     """Return whether all labels of a list are those that one audit found there, by now perhaps replaced by others."""
     said = _labelled(answers)
     for path in [] if answers.skipped.any() else project.audits.glob(f"[0-9]*/{LISTING}"):
         with contextlib.suppress(InputRejected):  # an empty list, or a damaged one
-            if said <= _labelled(_read(path)[1]):
+            if said <= _labelled(returned.of(_table(path))):
                 return True
     return False
 
@@ -130,14 +147,18 @@ def _labelled(answers: Answers) -> set[tuple[str | None, str]]:
     return {(image, labels[code]) for image, code in zip(answers.ids, answers.labels.tolist(), strict=True)}
 
 
-def _read(path: Path) -> tuple[Table, Answers]:
+def _table(path: Path) -> Table:
     try:
-        table = tables.read_table(path)
+        return tables.read_table(path)
     except NoRows:
         raise
     except InputRejected:  # what a spreadsheet wrote: ids can be read in any code page
-        table = tables.read_table(path, encoding="latin-1")
-    return table, returned.of(table)
+        return tables.read_table(path, encoding="latin-1")
+
+
+def _lacks_labels(table: Table) -> bool:
+    """Return whether somebody cut the column for labels from a list of alcli's, and put no other column there."""
+    return table.name(*tables.LABEL_COLUMNS) is None and table.columns.keys() <= _COLUMNS
 
 
 def _ours(path: Path) -> bool:

@@ -25,7 +25,7 @@ _NEAR_MATCHES = 50  # distinct unknown classes for which near ones are looked up
 _FLOAT = re.compile(r"(-?\d+)\.0")
 
 
-def in_whole_numbers(answers: Answers, classes: Sequence[str]) -> Answers:
+def in_whole_numbers(answers: Answers, classes: Sequence[str], *, quiet: bool = False) -> Answers:
     """Read an answer `3.0`, if that is no class, as `3` where this is one or all classes are whole numbers.
 
     Many tools, pandas among them, write whole numbers so where some cells of their column are empty.
@@ -33,6 +33,7 @@ def in_whole_numbers(answers: Answers, classes: Sequence[str]) -> Answers:
     Args:
         answers: Rows of a labels file.
         classes: The pool's classes.
+        quiet: Do not say so.
     """
     known = {normalised(name) for name in classes}
     numbered = bool(known) and all(_FLOAT.fullmatch(f"{name}.0") for name in known)
@@ -43,7 +44,9 @@ def in_whole_numbers(answers: Answers, classes: Sequence[str]) -> Answers:
     }
     if not read:
         return answers
-    logger.warning("labels such as '%s' are read as '%s', like the pool's classes", *next(iter(read.items())))
+    if not quiet:
+        one = next(iter(read.items()))
+        logger.warning("labels such as '%s' are read as '%s', like the pool's classes", *one)
     names: dict[str, int] = {}
     codes = [names.setdefault(read.get(name, name), len(names)) for name in answers.label_names]
     labels = np.where(answers.labels < 0, -1, np.array(codes, np.int32)[answers.labels])

@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from alcli import votebook
+from alcli import ledger, votebook
 from alcli.labelling.answers import NAT, Answers
 from alcli.manifest import Manifest
+from alcli.project import Project
 
 Positions = NDArray[np.int64]
 SAID = votebook.COLUMNS.remove(votebook.COLUMNS.get_field_index("delivery"))  # what a delivery brings
@@ -66,6 +67,14 @@ def last_said(answers: Answers, at: Positions, rows: Positions) -> Positions:
     for position in order.tolist():
         last[int(rows[position]), int(answers.annotators[at[position]])] = position
     return at[np.sort(np.fromiter(last.values(), np.int64))]
+
+
+def was_taken_in(project: Project, digest: str) -> bool:
+    """Return whether `import-labels` took in the file with this digest, and nobody undid it."""
+    return any(
+        (line.get("command"), line.get("digest")) == ("import-labels", digest)
+        for line in ledger.standing(project)
+    )
 
 
 def is_new(record: pa.Table, offered: pa.Table) -> NDArray[np.bool_]:

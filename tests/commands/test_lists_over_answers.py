@@ -96,6 +96,31 @@ def test_the_way_out_of_a_relabel_list_can_be_pasted(sent: Digits, tmp_path: Pat
     assert f"--relabel-list={tmp_path / 'again-2.csv'}" in done.stderr
 
 
+def test_answers_that_a_check_withholds_again_are_taken_in(sent: Digits, tmp_path: Path) -> None:
+    again = tmp_path / "again.csv"
+    run(sent, "import-labels", tmp_path / "round.csv", *CHECK, "--relabel-list", again)
+    filled(sent, again, sent.given.tolist())
+    run(sent, "import-labels", again, *CHECK)  # takes some of them now
+    labelled = ledger.read(sent.project).labelled
+    frame = table_of(again)
+    frame[[not labelled[int(name[4:8])] for name in frame["file_name"]]].to_csv(again, index=False)
+    done = run(sent, "import-labels", again, *CHECK)
+    assert (done.exit_code, "nothing changed" in done.stderr) == (0, True), done.stderr
+    before = ledger.read(sent.project).strings("label")
+    done = run(sent, "select", "-s", "random", "-k", 5, "-o", again)
+    assert done.exit_code == 0, done.stderr
+    assert ledger.read(sent.project).strings("label") == before
+
+
+def test_a_list_of_suspects_without_its_column_for_labels_holds_no_answers(
+    digits: Build, tmp_path: Path
+) -> None:
+    pool, suspects = digits(0.2), tmp_path / "suspects.csv"
+    run(pool, "audit", "-o", suspects)
+    table_of(suspects).drop(columns="label").to_csv(suspects, index=False)
+    assert run(pool, "audit", "-o", suspects).exit_code == 0
+
+
 @pytest.mark.parametrize("name", ["suspects.csv", "suspects.jsonl", "suspects.parquet"])
 def test_a_list_of_suspects_may_be_written_again_until_somebody_corrects_it(
     digits: Build, tmp_path: Path, name: str

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from alcli import ledger
 from alcli.main import app
+from alcli.manifest import Manifest
 from alcli.project import Project
 from typer.testing import CliRunner, Result
 
@@ -84,7 +85,6 @@ def test_a_list_that_was_broken_by_hand_is_not_written_over(
         ("batch.parquet", []),
         ("batch.csv", ["--replace"]),
         ("batch.csv", ["--add"]),
-        ("batch.csv", ["--dry-run"]),
     ],
 )
 def test_answers_that_nobody_took_in_are_not_written_over(
@@ -263,13 +263,34 @@ def test_declined_images_are_answers_too(pool: Path, tmp_path: Path, name: str) 
 def test_a_list_of_another_pool_is_kept(
     pool: Path, tmp_path: Path, scored_pool: Callable[..., Project]
 ) -> None:
+    """This pool cannot take the answers in, nor know whether the other one did: the list goes elsewhere."""
     other = scored_pool(np.full((50, 2), 0.5), name="other").pool
     batch = tmp_path / "batch.csv"
     run("select", "-k", "100%", "-s", "random", "-o", batch, other)
-    frame = table_of(batch)
-    frame = frame[frame["file_name"] >= "img-0047.jpg"].assign(label="class-0")  # this pool ends at 0039
-    frame.to_csv(batch, index=False)
-    assert refused(select(batch, pool), batch, 3)
+    frame = table_of(batch).sort_values("file_name").assign(label="class-0")
+    frame.tail(3).to_csv(batch, index=False)  # this pool ends at 0039
+    assert run("import-labels", batch, other).exit_code == 0
+    before = batch.read_bytes()
+    done = select(batch, pool)
+    assert (done.exit_code, batch.read_bytes()) == (5, before)
+    assert f"{batch} holds answers about 3 images that are not in {pool}: " in done.stderr
+    assert "taken them in" not in done.stderr
+    (hint,) = [line for line in done.stderr.splitlines() if line.startswith("hint: ")]
+    assert "import-labels" not in hint
+    assert run(*shlex.split(hint[hint.index("alcli ") :])[1:]).exit_code == 0
+    assert len(table_of(tmp_path / "batch-2.csv")) == 5
+
+
+def test_a_list_of_two_pools_says_how_many_are_of_the_other(
+    pool: Path, tmp_path: Path, scored_pool: Callable[..., Project]
+) -> None:
+    other = scored_pool(np.full((50, 2), 0.5), name="other").pool
+    batch = tmp_path / "batch.csv"
+    run("select", "-k", "100%", "-s", "random", "-o", batch, other)
+    table_of(batch).sort_values("file_name").tail(12).assign(label="class-0").to_csv(batch, index=False)
+    done = select(batch, pool)
+    assert f"{batch} holds answers about 12 images, 10 of them not in {pool}: " in done.stderr
+    assert (done.exit_code, "import-labels" in done.stderr) == (5, False)
 
 
 def test_a_correction_that_was_not_brought_again_is_kept(pool: Path, tmp_path: Path) -> None:
@@ -318,7 +339,7 @@ def test_a_vote_that_is_not_on_record_is_kept_though_the_label_is_the_same(
     table_of(batch).assign(annotator="ann").to_csv(first, index=False)
     table_of(batch).assign(annotator="bob").to_csv(batch, index=False)
     assert run("import-labels", first, pool).exit_code == 0
-    assert select(first, pool, "-n").exit_code == 0
+    assert select(first, pool).exit_code == 0
     assert refused(select(batch, pool), batch, 5)
     assert run("import-labels", batch, pool).exit_code == 0
     assert select(batch, pool).exit_code == 0
@@ -367,3 +388,93 @@ def test_declining_what_has_a_label_or_was_declined_is_nothing_to_lose(pool: Pat
     run("import-labels", batch, pool)
     table_of(batch).assign(declined="yes").to_csv(batch, index=False)
     assert select(batch, pool).exit_code == 0
+
+
+# Files that `import-labels` accepted
+
+
+@pytest.mark.parametrize("name", ["batch.csv", "batch.jsonl", "batch.parquet"])
+def test_a_file_is_taken_in_that_changed_nothing(pool: Path, tmp_path: Path, name: str) -> None:
+    batch = tmp_path / name
+    select(batch, pool)
+    fill_in(batch, ["class-0"] * 5)
+    run("import-labels", batch, pool)
+    fill_in(batch, ["class-1", "class-1", *["class-0"] * 3])
+    keep = ["import-labels", batch, pool, "--on-conflict=keep"]
+    assert "nothing changed; 2 kept their other label" in run(*keep, "--dry-run").stderr
+    assert refused(select(batch, pool), batch, 2)
+    assert "nothing changed; 2 kept their other label" in run(*keep).stderr
+    journal = Project.open(pool).journal.read_text()
+    assert "nothing changed" in run(*keep).stderr
+    assert Project.open(pool).journal.read_text() == journal  # once is enough
+    assert select(batch, pool).exit_code == 0
+
+
+def test_a_file_that_changed_nothing_is_no_longer_taken_in_once_the_labels_are_undone(
+    pool: Path, tmp_path: Path
+) -> None:
+    """What it was about is gone with them; a step that came later may go without that."""
+    batch, first = tmp_path / "batch.csv", tmp_path / "first.csv"
+    select(batch, pool)
+    fill_in(batch, ["class-0"] * 5)
+    first.write_bytes(batch.read_bytes())
+    run("import-labels", first, pool)
+    fill_in(batch, ["class-1"] * 2)
+    assert run("import-labels", batch, pool, "--on-conflict=keep").exit_code == 0
+    run("select", "-k", "5", pool)
+    assert "undone: select" in run("undo", pool).stderr
+    content = batch.read_bytes()
+    assert select(batch, pool).exit_code == 0
+    batch.write_bytes(content)
+    assert "undone: select" in run("undo", pool).stderr
+    assert "undone: import-labels" in run("undo", pool).stderr
+    assert refused(select(batch, pool), batch, 5)
+
+
+# How answers are read
+
+
+@pytest.fixture
+def numbered(tmp_path: Path) -> Path:
+    """Twenty images, all out in round 1, in classes `0` to `3`."""
+    (tmp_path / "numbered").mkdir()
+    names = [f"{row:02d}.jpg" for row in range(20)]
+    columns = {"file_name": names, "size": [1] * 20, "mtime_ns": [1] * 20}
+    project = Project.open(tmp_path / "numbered")
+    with ledger.writing(project, "init"):
+        ledger.commit(project, Manifest.build(columns, ["0", "1", "2", "3"]), command="init")
+    return project.pool
+
+
+def test_whole_numbers_are_known_as_they_were_taken_in(numbered: Path, tmp_path: Path) -> None:
+    """pandas writes 3 as 3.0 in a column with gaps, and another program saves the file once more."""
+    batch = tmp_path / "batch.csv"
+    assert select(batch, numbered, "-s", "random").exit_code == 0
+    fill_in(batch, ["3.0", "1.0", "", "2.0", "0.0"])
+    assert refused(select(batch, numbered, "-s", "random"), batch, 4)
+    assert "labelled 4 images" in run("import-labels", batch, numbered).stderr
+    table_of(batch).to_csv(batch, index=False, sep=";")
+    done = select(batch, numbered, "-s", "random")
+    assert (done.exit_code, "are read as" in done.stderr) == (0, False)
+
+
+def test_a_dry_run_writes_nothing_and_so_nothing_over(pool: Path, tmp_path: Path, snapshot: Snapshot) -> None:
+    batch = tmp_path / "batch.csv"
+    select(batch, pool)
+    fill_in(batch, ["class-0", "class-1", "class-0"])
+    before = snapshot(tmp_path)
+    assert select(batch, pool, "--dry-run").exit_code == 0
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize(("column", "code"), [(None, 0), ("klasse", 5), ("declined", 5)])
+def test_a_list_without_its_column_for_labels_holds_none(
+    pool: Path, tmp_path: Path, column: str | None, code: int
+) -> None:
+    """Unless there is another column, which somebody may have called so."""
+    batch = tmp_path / "batch.csv"
+    select(batch, pool)
+    frame = table_of(batch).drop(columns="label")
+    (frame.assign(**{column: "yes"}) if column else frame).to_csv(batch, index=False)
+    done = select(batch, pool)
+    assert (done.exit_code, "cannot be read any more" in done.stderr) == (code, code == 5)
