@@ -158,7 +158,7 @@ def _told(done: ImportReport, *, dry_run: bool) -> str:
     told += [f"{count} {what}" for what, count in counts.items() if count]
     for number in sorted({*done.by_round, *done.still_out}):
         told.append(
-            f"round {number}: {done.by_round.get(number, 0)} back, {done.still_out.get(number, 0)} out"
+            f"round {number}: {done.by_round.get(number, 0)} came back, {done.still_out.get(number, 0)} still out"
         )
     if done.new_classes:
         told.append(f"new classes: {', '.join(done.new_classes)}")

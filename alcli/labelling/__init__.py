@@ -46,7 +46,7 @@ class ImportReport:
         skipped: Declined by a person, and `skipped` from now on.
         unsent: Of those labelled, never sent out for labelling.
         held_out: Of those labelled, in the val or test split.
-        by_round: Of those answered, how many came back of each round.
+        by_round: How many came back of each round, be they answered or declined.
         still_out: How many of each round are still out.
         new_classes: Classes that the file added.
         votes: Answers of named annotators that were not on record yet.
@@ -190,9 +190,9 @@ def _report(before: Manifest, answers: Answers, found: Found, quality: Quality |
         unchanged=len(outcome.unchanged),
         unanswered=verdicts.unanswered,
         skipped=len(outcome.skipped),
-        unsent=int((~before.out[outcome.fresh]).sum()),
+        unsent=len(outcome.unsent),
         held_out=int((~before.equals("split", "train")[taken]).sum()),
-        by_round=_by_round(before, np.concatenate([verdicts.rows, golden])),
+        by_round=_by_round(before, np.unique(outcome.returned)),
         still_out=_by_round(outcome.manifest, np.arange(len(before))),
         new_classes=added,
         votes=len(found.added[votebook.VOTES][0]),

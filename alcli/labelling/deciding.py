@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from alcli import votebook
-from alcli.labelling import earlier, matching, merging, planted, recording, votes
+from alcli.labelling import asking, earlier, matching, merging, planted, recording, votes
 from alcli.labelling.answers import Answers
 from alcli.labelling.crowd import Crowd
 from alcli.labelling.merging import Merge, OnConflict
@@ -96,6 +96,7 @@ def decide(
         replace(before, classes=classes),
         verdicts,
         golden.rows,
+        asked=asking.asked(project, before, verdicts.rows),
         on_conflict=rules.on_conflict,
         source=f"import:{answers.kind}",
     )

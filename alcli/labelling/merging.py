@@ -106,6 +106,7 @@ class Merge:
     Attributes:
         manifest: The manifest as it is to be.
         fresh: Rows that got their first label.
+        unsent: Those of them that no round asked about.
         replaced: Rows whose label was another.
         kept: Rows whose label is another and stayed.
         unchanged: Rows that had this label already.
@@ -115,6 +116,7 @@ class Merge:
 
     manifest: Manifest
     fresh: NDArray[np.int64]
+    unsent: NDArray[np.int64]
     replaced: NDArray[np.int64]
     kept: NDArray[np.int64]
     unchanged: NDArray[np.int64]
@@ -128,7 +130,13 @@ class Merge:
 
 
 def merge(
-    manifest: Manifest, verdicts: Verdicts, gold: NDArray[np.int64], *, on_conflict: OnConflict, source: str
+    manifest: Manifest,
+    verdicts: Verdicts,
+    gold: NDArray[np.int64],
+    *,
+    asked: NDArray[np.int64],
+    on_conflict: OnConflict,
+    source: str,
 ) -> tuple[Merge, list[tuple[int, str]]]:
     """Put answers into the manifest.
 
@@ -136,6 +144,7 @@ def merge(
         manifest: It already has every class that the verdicts speak of.
         verdicts: One answer per image; labels are class codes.
         gold: Rows of the manifest that were answered as gold rows: they are back, and nothing else.
+        asked: The round that asked for each verdict's label; -1 where none did.
         on_conflict: What to do where a person gave another label before. Images that were sent out to be labelled
             again take what their votes came to, whatever this says.
         source: For `label_source`.
@@ -155,7 +164,7 @@ def merge(
     declined = verdicts.declined[
         manifest.equals("status", "ok")[verdicts.declined] & ~manifest.labelled[verdicts.declined]
     ]
-    merged = _labelled(manifest, verdicts, np.flatnonzero(writes), source)
+    merged = _labelled(manifest, verdicts, np.flatnonzero(writes), asked, source)
     confirmed = labelled & ~differs & verdicts.voted
     merged = merged.assign(
         rows[confirmed], annotator=verdicts.annotators[confirmed], agreement=verdicts.agreement[confirmed]
@@ -167,6 +176,7 @@ def merge(
     outcome = Merge(
         merged,
         fresh=rows[~labelled],
+        unsent=rows[~labelled & (asked < 0)],
         replaced=rows[writes & labelled],
         kept=rows[differs & ~writes],
         unchanged=rows[labelled & ~differs],
@@ -176,20 +186,17 @@ def merge(
     return outcome, conflicts
 
 
-def _labelled(manifest: Manifest, verdicts: Verdicts, at: NDArray[np.int64], source: str) -> Manifest:
+def _labelled(
+    manifest: Manifest, verdicts: Verdicts, at: NDArray[np.int64], asked: NDArray[np.int64], source: str
+) -> Manifest:
     """Return the manifest with the labels of the verdicts `at`; what a model had said there goes."""
     rows = verdicts.rows[at]
-    sent, given = (
-        manifest.table[name].fill_null(-1).to_numpy()[rows] for name in ("queried_round", "label_round")
-    )
-    corrected = manifest.labelled[rows] & (given >= 0)  # which still answers the round that asked
-    unsent = np.where(corrected, given, manifest.round)
     declined_before = rows[manifest.equals("status", "skipped")[rows]]
     return manifest.assign(
         rows,
         label=np.array([*manifest.classes, None], object)[verdicts.labels[at]],
         label_source=source,
-        label_round=np.where(sent < 0, unsent, sent),
+        label_round=np.where(asked[at] < 0, manifest.round, asked[at]),
         annotator=verdicts.annotators[at],
         labelled_at=verdicts.times[at],
         agreement=verdicts.agreement[at],

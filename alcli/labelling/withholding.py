@@ -81,7 +81,7 @@ def withhold(
         pseudo_method=found.method,
         pseudo_round=manifest.round,
     )
-    kept = {name: np.setdiff1d(getattr(outcome, name), out) for name in ("fresh", "replaced")}
+    kept = {name: np.setdiff1d(getattr(outcome, name), out) for name in ("fresh", "unsent", "replaced")}
     return Withheld(
         replace(outcome, manifest=manifest, **kept),
         labels=len(out),

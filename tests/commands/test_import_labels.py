@@ -45,7 +45,7 @@ def labels_file(tmp_path: Path, rows: str) -> Path:
 def test_labels_come_before_the_pool(pool: Project, tmp_path: Path) -> None:
     result = run(labels_file(tmp_path, "00.jpg,cat,\n01.jpg,,\n"), pool.pool)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "labelled 1 images; 1 not answered; round 1: 1 back, 9 out\n"
+    assert result.stderr == "labelled 1 images; 1 not answered; round 1: 1 came back, 9 still out\n"
     assert manifests.read(pool.manifest).strings("label")[0] == "cat"
 
 

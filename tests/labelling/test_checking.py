@@ -250,7 +250,7 @@ def test_gold_decides_where_there_is_enough(
     outcome = merging.Merge(
         before.assign(np.array(SENT), label=np.array([f"class-{pool.given[row]}" for row in SENT], object)),
         *[np.array(SENT)],
-        *[np.zeros(0, np.int64)] * 5,
+        *[np.zeros(0, np.int64)] * 6,
     )
     agreement = [Agreement("ann", answers, right, right / answers, 0, 1)]
     _, quality = checking.judge(
