@@ -24,10 +24,7 @@ from alcli.tables import NoRows, Table
 
 _LARGEST = 2**28  # bytes; no list that people fill in is larger
 _BEGINNING = 2**12  # bytes, in which the header of a list stands
-_COLUMNS = {
-    *rounds.COLUMNS.names,
-    *findings.COLUMNS.names,
-}  # of all lists, those of images to label again among them
+_COLUMNS = {*rounds.COLUMNS.names, *findings.COLUMNS.names}  # those of lists to label again are among them
 
 Rows = NDArray[np.int64]
 Said = set[tuple[str | None, str | None, str]]  # the image, who answered, and what; None is anybody
