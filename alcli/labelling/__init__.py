@@ -44,7 +44,7 @@ class ImportReport:
         unchanged: Had this label already.
         unanswered: Have an empty label in the file.
         skipped: Declined by a person, and `skipped` from now on.
-        unsent: Of those labelled, never sent out for labelling.
+        unsent: Of those labelled, how many no round asks about, as they were never sent out, or withdrawn.
         held_out: Of those labelled, in the val or test split.
         by_round: How many came back of each round, be they answered or declined.
         still_out: How many of each round are still out.

@@ -17,8 +17,8 @@ def asked(project: Project, manifest: Manifest, rows: Rows) -> Rows:
     """Return for each of `rows` the round that asked for its label; -1 where none did.
 
     That is the round which the image is out in, or whose question its label answers already. Of other images it is the
-    newest round that sent them out, as their answers were declined, withheld or withdrawn: only for these the lists of
-    the rounds are read.
+    newest round that sent them out, and in which they were declined, or a check withheld the answer: only for these the
+    lists of the rounds are read. A round that was withdrawn asks no longer, but for what was declined before.
 
     Args:
         project: The pool.
@@ -29,10 +29,13 @@ def asked(project: Project, manifest: Manifest, rows: Rows) -> Rows:
         manifest.table[name].fill_null(-1).to_numpy()[rows] for name in ("queried_round", "label_round")
     )
     found = np.where(out >= 0, out, np.where(manifest.labelled[rows], given, -1)).astype(np.int64)
+    declined = manifest.equals("status", "skipped")[rows]
+    withdrawn: set[int] = set()
     for number in range(manifest.round, 0, -1):
-        open_ = np.flatnonzero(found < 0)
-        if not len(open_):
+        if (found >= 0).all():
             break
         sent = identity.keys_of(pa.array(rounds.sent(project, number), pa.string()))
-        found[open_[np.isin(manifest.keys[rows[open_]], sent)]] = number
+        asks = declined | (number not in withdrawn)
+        found[(found < 0) & asks & np.isin(manifest.keys[rows], sent)] = number
+        withdrawn.update(rounds.about(project, number).get("replaced", ()))
     return found

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from alcli import ledger
+from alcli import hindsight, ledger
 from alcli.main import app
 from alcli.project import Project
 from typer.testing import CliRunner
@@ -60,21 +60,35 @@ def test_what_was_declined_and_is_answered_later_was_sent_out(pool: Project, tmp
     )
     done = answer(pool, tmp_path / "b.csv", dict.fromkeys([*first, stranger], "class-0"))
     assert (done["labelled"], done["unsent"]) == (7, 1)
-    assert rounds_of(pool, [*first, stranger]) == [1] * 6 + [
-        2
-    ]  # nobody asked about the last: the newest round
+    # Nobody asked about the last: the newest round.
+    assert rounds_of(pool, [*first, stranger]) == [*[1] * 6, 2]
 
 
-def test_of_several_rounds_the_newest_asked(pool: Project, tmp_path: Path) -> None:
-    """Withdrawn images were sent out too, those that two rounds chose by both."""
-    first = sent(pool, tmp_path / "1.csv", "-k", 4)
-    second = sent(pool, tmp_path / "2.csv", "-k", 8, "--replace")
-    third = sent(pool, tmp_path / "3.csv", "-k", 2, "-s", "random", "--seed", 3, "--replace")
-    asked = {**dict.fromkeys(first, 1), **dict.fromkeys(second, 2), **dict.fromkeys(third, 3)}
-    assert set(first) < set(second)
-    done = answer(pool, tmp_path / "a.csv", dict.fromkeys(asked, "class-1"))
-    assert done["unsent"] == 0
-    assert rounds_of(pool, list(asked)) == list(asked.values())
+def test_a_round_that_was_withdrawn_asks_for_what_was_declined_only(pool: Project, tmp_path: Path) -> None:
+    """What was withdrawn and is labelled otherwise is no answer to an audit: whatever chose it then was no chance."""
+    first = sent(pool, tmp_path / "1.csv", "-k", 6, "--audit", "100%")
+    answer(pool, tmp_path / "a.csv", dict.fromkeys(first[:2], "declined"))
+    second = sent(pool, tmp_path / "2.csv", "-k", 3, "-s", "random", "--replace")
+    withdrawn = [name for name in first[2:] if name not in second]
+    assert withdrawn
+    done = answer(pool, tmp_path / "b.csv", dict.fromkeys([*first[:2], *withdrawn], "class-1"))
+    assert done["unsent"] == len(withdrawn)
+    assert rounds_of(pool, [*first[:2], *withdrawn]) == [1, 1, *[2] * len(withdrawn)]
+    (estimate,) = hindsight.audits(pool, ledger.read(pool))
+    assert (estimate["round"], estimate["n"]) == (1, 2)
+
+
+def test_of_several_rounds_that_somebody_declined_in_the_newest_asked(pool: Project, tmp_path: Path) -> None:
+    for number in (1, 2):
+        names = sent(pool, tmp_path / f"{number}.csv", "-k", 4)
+        answer(pool, tmp_path / "a.csv", dict.fromkeys(names, "declined"))
+        manifest = ledger.read(pool)
+        with ledger.writing(pool, "test"):  # as if they had been put back by hand
+            ledger.commit(
+                pool, manifest.assign(manifest.equals("status", "skipped"), status="ok"), command="test"
+            )
+    assert answer(pool, tmp_path / "b.csv", dict.fromkeys(names, "class-1"))["unsent"] == 0
+    assert rounds_of(pool, names) == [2] * 4
 
 
 def test_a_round_whose_list_is_lost_asked_for_nothing_that_is_known(pool: Project, tmp_path: Path) -> None:
