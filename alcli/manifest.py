@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from alcli import files, identity
 from alcli.errors import InputRejected
 from alcli.project import Project
-from alcli.schema import COLUMNS, SCHEMA_VERSION, SPLITS, STATUSES, checked, newest_round, with_all_labels
+from alcli.schema import (
+    COLUMNS,
+    SCHEMA_VERSION,
+    SPLITS,
+    STATUSES,
+    checked,
+    is_manifest,
+    newest_round,
+    with_all_labels,
+)
 
 __all__ = ["COLUMNS", "SPLITS", "STATUSES", "Manifest", "is_manifest", "read", "write"]
 
@@ -249,15 +258,6 @@ def read(path: Path, columns: Iterable[str] | None = None, *, trusted: bool = Fa
     if trusted:
         return Manifest(table, tuple(classes), number)
     return Manifest(checked(table, str(path)), with_all_labels(classes, table, str(path)), number)
-
-
-def is_manifest(path: Path) -> bool:
-    """Return whether `path` is a manifest of ours, good or bad, and not another Parquet file of this name."""
-    try:
-        schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError):
-        return False
-    return b"alcli.schema" in (schema.metadata or {}) or "alcli_id" in schema.names
 
 
 def _way_back(path: Path) -> str:

@@ -111,10 +111,21 @@ class Project:
         """Check that `init` was run.
 
         Raises:
-            StepMissing: It was not.
+            StepMissing: It was not: nothing is there, or a Parquet file that the user brought.
         """
         if not self.manifest.exists():
             raise StepMissing(f"{self.pool} has no label manifest yet", hint=self.command("init"))
+        from alcli import schema  # its packages take a while to import
+
+        if schema.is_another(self.manifest):
+            ways = [self.command("init")]
+            if any(self.history.glob("[0-9]*.parquet")):
+                undo = self.command("undo")
+                ways.append(f"or, if it was written over the label manifest, bring that back: {undo}")
+            raise StepMissing(
+                f"{self.manifest} is no label manifest yet: init reads what it says and makes one of it",
+                hint="\n".join(ways),
+            )
 
     @contextlib.contextmanager
     def locked(self, command: str, *, timeout_s: float = 3.0) -> Iterator[None]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from alcli import identity
 from alcli.errors import InputRejected
@@ -39,6 +41,18 @@ GIVEN = ("label", "label_source", "label_round", "annotator", "labelled_at", "ag
 GUESSED = ("pseudo_label", "pseudo_confidence", "pseudo_method", "pseudo_round")  # by models
 SPLITS = ("train", "val", "test")
 STATUSES = ("ok", "unreadable", "missing", "skipped", "excluded")
+
+
+def is_manifest(path: Path) -> bool:
+    """Return whether `path` is a manifest of ours, good or bad, and not another Parquet file of this name."""
+    found = _schema_of(path)
+    return found is not None and _is_ours(found)
+
+
+def is_another(path: Path) -> bool:
+    """Return whether `path` is a Parquet file that can be read and is no manifest of ours."""
+    found = _schema_of(path)
+    return found is not None and not _is_ours(found)
 
 
 def checked(table: pa.Table, where: str) -> pa.Table:
@@ -87,6 +101,18 @@ def newest_round(table: pa.Table) -> int:
     """Return the newest round that any image has to do with, for a table that lost its metadata."""
     rounds = {"label_round", "pseudo_round", "queried_round"} & set(table.column_names)
     return max((int(pc.max(table[name]).as_py() or 0) for name in rounds), default=0)
+
+
+def _schema_of(path: Path) -> pa.Schema | None:
+    try:
+        return pq.read_schema(path)
+    except (pa.ArrowException, OSError):
+        return None
+
+
+def _is_ours(found: pa.Schema) -> bool:
+    """Return whether a file's metadata name our schema, or, where another tool dropped them, all columns are there."""
+    return b"alcli.schema" in (found.metadata or {}) or set(COLUMNS.names) <= set(found.names)
 
 
 def _check_values(table: pa.Table, name: str, allowed: Sequence[str], where: str) -> None:

@@ -21,9 +21,9 @@ def read(project: Project) -> dict[str, Any]:
         StepMissing: There is no manifest.
         InputRejected: The counts are out of date and the manifest cannot be read.
     """
-    project.require_manifest()
     if is_current(project):
         return dict(files.read_json(project.summary))
+    project.require_manifest()
     from alcli import manifest as manifests
 
     return count(project, manifests.read(project.manifest))

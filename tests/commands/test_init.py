@@ -328,3 +328,61 @@ def test_one_of_two_metadata_files_of_a_split_can_be_named(tmp_path: Path) -> No
 
 def row_of(path: Path, file_name: str) -> dict[str, Any]:
     return next(row for row in pq.read_table(path).to_pylist() if row["file_name"] == file_name)
+
+
+@pytest.mark.parametrize("verb", [["status"], ["select", "--strategy", "random"], ["report"]])
+def test_a_file_of_the_user_where_init_was_not_run_is_not_taken_for_a_damaged_manifest(
+    image_folder: Path, tmp_path: Path, verb: list[str], snapshot: Snapshot
+) -> None:
+    """What the hint says is pasted, and every label is there."""
+    path = image_folder / "metadata.parquet"
+    pq.write_table(pa.table({"file_name": ["unlabelled/b000.png"], "label": ["bright"]}), path)
+    before = snapshot(tmp_path)
+    output = ["-o", tmp_path / "page.html"] if verb == ["report"] else []
+    code, out, err = run(*verb, *output, image_folder)
+    assert (code, out) == (3, "")
+    assert snapshot(tmp_path) == before
+    assert hints(err) == [f"alcli init {image_folder}"]
+    assert run("init", image_folder)[0] == 0
+    assert row_of(path, "unlabelled/b000.png")["label"] == "bright"
+
+
+def test_nor_where_init_was_undone_or_the_state_is_elsewhere(image_folder: Path, tmp_path: Path) -> None:
+    path, state = image_folder / "metadata.parquet", tmp_path / "state"
+    pq.write_table(pa.table({"file_name": ["unlabelled/b000.png"], "label": ["bright"]}), path)
+    assert run("init", image_folder)[0] == run("status", image_folder)[0] == run("undo", image_folder)[0] == 0
+    code, _, err = run("status", image_folder)
+    assert (code, hints(err)) == (3, [f"alcli init {image_folder}"])
+    state.mkdir()
+    path.rename(state / path.name)
+    code, _, err = run("status", "--state", state, image_folder)
+    assert (code, hints(err)) == (3, [f"alcli init --state {state} {image_folder}"])
+
+
+def test_a_manifest_that_lost_a_column_has_both_ways_out(image_folder: Path) -> None:
+    """Another tool wrote it back without one of our columns: `undo` brings back what it was."""
+    run("init", image_folder)
+    assert run("select", "--strategy", "random", "-k", "3", image_folder)[0] == 0
+    path = image_folder / "metadata.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["sha256"]).replace_schema_metadata(), path)
+    code, _, err = run("status", image_folder)
+    assert code == 3
+    assert hints(err) == [
+        f"alcli init {image_folder}",
+        f"or, if it was written over the label manifest, bring that back: alcli undo {image_folder}",
+    ]
+
+
+def test_a_file_with_the_ids_of_a_list_is_no_manifest(image_folder: Path) -> None:
+    """Made from a list of alcli's: `init` reads it as any other."""
+    path = image_folder / "metadata.parquet"
+    columns = {"alcli_id": ["0123456789abcdef"], "file_name": ["unlabelled/b000.png"], "label": ["bright"]}
+    pq.write_table(pa.table(columns), path)
+    code, _, err = run("init", image_folder)
+    assert code == 0, err
+    row = row_of(path, "unlabelled/b000.png")
+    assert (row["label"], row["alcli_id_original"]) == ("bright", "0123456789abcdef")
+
+
+def hints(err: str) -> list[str]:
+    return [line.removeprefix("hint: ") for line in err.splitlines() if line.startswith("hint: ")]

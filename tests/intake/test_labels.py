@@ -127,7 +127,8 @@ def test_metadata_of_hugging_face_is_found_in_the_pool_and_in_its_splits(tmp_pat
 
 
 def test_a_manifest_of_ours_is_no_metadata_of_the_user(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"file_name": ["a"], "alcli_id": ["x"]}), tmp_path / "metadata.parquet")
+    ours = pa.table({"file_name": ["a"], "alcli_id": ["x"]}).replace_schema_metadata({"alcli.schema": "1"})
+    pq.write_table(ours, tmp_path / "metadata.parquet")
     assert find_metadata(tmp_path) == []
 
 
