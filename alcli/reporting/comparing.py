@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from alcli import accelerated, ledger, ranking
 from alcli.choosing import AUTO, Chooser
-from alcli.errors import InputRejected, PoolExhausted, StepMissing, UsageError
+from alcli.errors import InputRejected, PoolExhausted, Remedy, StepMissing, UsageError
 from alcli.fingerprint import Fingerprint
-from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.request import Request
 
@@ -101,13 +100,19 @@ def compare(
     """
     project.require_manifest()
     manifest = ledger.read(project)
+    rounds_open = bool(manifest.open_rounds)
     manifest = manifest.assign(manifest.out, queried_round=None)
     n = int(manifest.queryable.sum())
     if not n:
         raise PoolExhausted("nothing left to rank: no image can be queried", hint=project.command("status"))
     budget = min(Request(k=k).budget(n), n)
     device = accelerated.device_for(device)
-    first, second = (_rank(project, manifest, Request(name, k=k, seed=seed), device) for name in names)
+    choosers = [
+        Chooser.build(project, manifest, Request(name, k=k, seed=seed), device=device) for name in names
+    ]
+    for chooser in choosers:
+        _require_signals(chooser, rounds_open=rounds_open)
+    first, second = map(_rank, choosers)
     return _compared(first, second, len(manifest), n, budget)
 
 
@@ -130,10 +135,8 @@ def _compared(first: _Ranking, second: _Ranking, size: int, n: int, k: int) -> C
     )
 
 
-def _rank(project: Project, manifest: Manifest, request: Request, device: str) -> _Ranking:
-    chooser = Chooser.build(project, manifest, request, device=device)
-    _require_signals(chooser)
-    name, round_ = chooser.plan.strategy.name, manifest.round + 1
+def _rank(chooser: Chooser) -> _Ranking:
+    name, round_ = chooser.plan.strategy.name, chooser.source.manifest.round + 1
     if chooser.plan.strategy.kind == "batch":
         choice = chooser.choose(round_)
         return _Ranking(name, choice.rows, whole=False, notes=choice.approximations)
@@ -143,8 +146,10 @@ def _rank(project: Project, manifest: Manifest, request: Request, device: str) -
     return _Ranking(name, field.rows[field.eligible[order]], whole=field.whole, notes=field.approximations)
 
 
-def _require_signals(chooser: Chooser) -> None:
+def _require_signals(chooser: Chooser, *, rounds_open: bool) -> None:
     """Refuse what `select` would have to compute first.
+
+    While a round is open, `select` by another strategy is refused, or sends more images out.
 
     Raises:
         StepMissing: Some images have no signals.
@@ -161,10 +166,14 @@ def _require_signals(chooser: Chooser) -> None:
     if len(lacking):
         raise StepMissing(f"{len(lacking)} images have no signals yet", hint=project.command("score"))
     if chooser.probe and len(lacking := chooser.unprobed()):
-        raise StepMissing(
-            f"{len(lacking)} candidates lack {chooser.probe.replace('_', ' ')}, which {name} needs",
-            hint=project.command("select", "--strategy", name, "-k", chooser.request.k),
-        )
+        what = f"{len(lacking)} candidates lack {chooser.probe.replace('_', ' ')}, which {name} needs"
+        if rounds_open:
+            raise StepMissing(
+                what,
+                hint=f"select computes them when it selects by {name}",
+                remedies=[Remedy(("--compare=margin,entropy",), "these two need nothing more than scores")],
+            )
+        raise StepMissing(what, hint=project.command("select", "--strategy", name, "-k", chooser.request.k))
 
 
 def _ranks(found: _Ranking, n: int) -> Rows:

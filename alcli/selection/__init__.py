@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from alcli import accelerated, ledger, ranking, rounds
 from alcli.choosing import AUTO, Chooser, candidates
@@ -18,6 +14,7 @@ from alcli.progress import Progress, silent
 from alcli.project import Project
 from alcli.request import Request
 from alcli.selection.explaining import Explanation, Neighbour, explain
+from alcli.selection.lacking import Lacking, what_lacks
 from alcli.selection.recording import new_round
 from alcli.selection.report import DEFAULTS, SelectionReport, Settings
 
@@ -52,7 +49,7 @@ def select(
     if request.strategy != AUTO:
         ranking.find(request.strategy)
     done: list[str] = []
-    while isinstance(outcome := _attempt(project, request, settings), _Lacking):
+    while isinstance(outcome := _attempt(project, request, settings), Lacking):
         if outcome.signal in done:
             raise outcome.failure()
         done.append(outcome.signal)
@@ -60,32 +57,7 @@ def select(
     return outcome
 
 
-@dataclass(frozen=True)
-class _Lacking:
-    """What stands in the way of a selection: rows that need signals and have none.
-
-    Attributes:
-        chooser: Who needs them.
-        rows: Rows of the manifest.
-        signal: The one that the network must be differentiated for; empty for those that `score` gives.
-    """
-
-    chooser: Chooser
-    rows: NDArray[np.int64]
-    signal: str = ""
-
-    def failure(self) -> StepMissing:
-        if self.signal:
-            return StepMissing(
-                f"{len(self.rows)} candidates lack {self.signal.replace('_', ' ')}",
-                hint="select computes them, but not with --dry-run",
-            )
-        return StepMissing(
-            f"{len(self.rows)} images have no signals yet", hint=self.chooser.source.project.command("score")
-        )
-
-
-def _attempt(project: Project, request: Request, settings: Settings) -> SelectionReport | _Lacking:
+def _attempt(project: Project, request: Request, settings: Settings) -> SelectionReport | Lacking:
     """Select, unless images must be scored first: that takes the lock itself."""
     with contextlib.nullcontext() if settings.dry_run else ledger.writing(project, "select"):
         manifest = ledger.read(project)
@@ -97,11 +69,7 @@ def _attempt(project: Project, request: Request, settings: Settings) -> Selectio
             manifest = manifest.assign(manifest.out, queried_round=None)
         _require_queryable(project, manifest, request)
         chooser = Chooser.build(project, manifest, request, device=accelerated.device_for(settings.device))
-        if len(todo := chooser.unscored()):
-            return _Lacking(chooser, todo)
-        if chooser.probe and len(todo := chooser.unprobed()):
-            return _Lacking(chooser, todo, chooser.probe)
-        return new_round(chooser, settings, withdrawn, replaced)
+        return what_lacks(chooser) or new_round(chooser, settings, withdrawn, replaced)
 
 
 def _recorded(project: Project, manifest: Manifest, request: Request) -> SelectionReport:
@@ -153,17 +121,17 @@ def _require_queryable(project: Project, manifest: Manifest, request: Request) -
     )
 
 
-def _compute(lacking: _Lacking, settings: Settings, progress: Progress) -> None:
+def _compute(lacks: Lacking, settings: Settings, progress: Progress) -> None:
     """Compute the signals that images lack.
 
     Raises:
         InputRejected: The model is a user's own, which alcli cannot run.
         StepMissing: This is a dry run.
     """
-    source, rows = lacking.chooser.source, lacking.rows
+    source, rows = lacks.chooser.source, lacks.rows
     project, record = source.project, source.record
     if record is None or settings.dry_run:
-        raise lacking.failure()
+        raise lacks.failure()
     if record.external:
         raise InputRejected(
             f"{len(rows)} images that the ranking needs have no signals from model {record.id}",
@@ -175,11 +143,11 @@ def _compute(lacking: _Lacking, settings: Settings, progress: Progress) -> None:
         "workers": settings.workers,
         "progress": progress,
     }
-    if lacking.signal:
-        logger.info("computing %s of %d candidates first", lacking.signal.replace("_", " "), len(rows))
+    if lacks.signal:
+        logger.info("computing %s of %d candidates first", lacks.signal.replace("_", " "), len(rows))
         from alcli import probing
 
-        probing.probe(project, record, lacking.signal, source.manifest, rows, **how)
+        probing.probe(project, record, lacks.signal, source.manifest, rows, **how)
         return
     logger.info("scoring %d images first", len(rows))
     from alcli import scoring

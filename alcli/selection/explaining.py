@@ -12,12 +12,13 @@ from alcli import accelerated, ledger, ranking, rounds
 from alcli.choosing import Choice, Chooser, candidates
 from alcli.choosing.choice import AUDIT
 from alcli.choosing.source import Source
-from alcli.errors import StepMissing, UsageError
+from alcli.errors import UsageError
 from alcli.fingerprint import Fingerprint
 from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.request import Request
 from alcli.selection import recording, repeating
+from alcli.selection.lacking import what_lacks
 from alcli.selection.report import Settings
 
 
@@ -116,8 +117,8 @@ def _now(source: Source, row: int, request: Request, device: str) -> Explanation
     """Explain an image by choosing what `request` would select now."""
     project, manifest = source.project, source.manifest
     chooser = Chooser.build(project, manifest, request, device=device)
-    if lacking := repeating.lacking(chooser):
-        raise StepMissing(f"{lacking} images have no signals yet", hint=project.command("score"))
+    if lacks := what_lacks(chooser):
+        raise lacks.failure()
     found = Explanation(_name(source, row), chooser.plan.strategy.name, None)
     if not chooser.candidates[row]:
         return replace(found, why=_barred(manifest, row))

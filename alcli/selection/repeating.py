@@ -14,6 +14,7 @@ from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.request import Request
 from alcli.selection import recording
+from alcli.selection.lacking import what_lacks
 
 # Of a list, what the ranks of other images would change with.
 _TELLING = ["alcli_id", "strategy", "score"]
@@ -50,16 +51,11 @@ def repeat(project: Project, manifest: Manifest, record: rounds.Round, *, device
     if summary.read(project)["labelled_train"] != (record.about.get("statistics") or {}).get("labels"):
         return "labels changed"
     chooser = Chooser.build(project, before, Request(**record.request), device=device)
-    if not lacking(chooser) and int(chooser.candidates.sum()) == record.about["counts"]["queryable"]:
+    if not what_lacks(chooser) and int(chooser.candidates.sum()) == record.about["counts"]["queryable"]:
         choice = chooser.choose(record.number)
         if _as_recorded(recording.listed(chooser, choice, record.number), choice.digest, record):
             return Repeated(chooser, choice)
     return "images, labels or signals changed"
-
-
-def lacking(chooser: Chooser) -> int:
-    """Return how many images lack signals that the choice goes by."""
-    return len(chooser.unscored()) or (len(chooser.unprobed()) if chooser.probe else 0)
 
 
 def _as_recorded(table: pa.Table, digest: str, record: rounds.Round) -> bool:

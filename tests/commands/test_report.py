@@ -209,6 +209,23 @@ def test_a_damaged_file_is_named_with_a_way_out(
     assert run("-o", tmp_path / "page.html", pool).exit_code == 0
 
 
+def test_what_only_a_new_round_would_compute_is_not_asked_for_while_one_is_open(
+    scored_pool: Callable[..., Project], tmp_path: Path
+) -> None:
+    """`select` by deepfool would be refused, and `--add` would send more images out: the hint compares others."""
+    values = np.random.default_rng(0).dirichlet(np.ones(3), 12)
+    pool = scored_pool(values, kind="trained").pool
+    assert CliRunner().invoke(app, ["select", "-k", "3", str(pool)]).exit_code == 0
+    page = tmp_path / "page.html"
+    done = run("-o", page, "--map", "none", "--compare", "margin,deepfool", pool)
+    assert done.exit_code == 3
+    assert "12 candidates lack adversarial distances, which deepfool needs" in done.stderr
+    assert "hint: select computes them when it selects by deepfool\n" in done.stderr
+    words = shlex.split(done.stderr[done.stderr.index("alcli report") :])[1:]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert page.exists()
+
+
 def test_a_damaged_audit_is_as_if_it_had_not_been(pool: Path, tmp_path: Path) -> None:
     record = pool / ".alcli" / "audits" / "0001" / "audit.json"
     record.parent.mkdir(parents=True)

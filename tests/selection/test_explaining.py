@@ -224,6 +224,22 @@ class TestChangedSince:
         assert why.endswith("cannot be told any more: it was by model 0001-aaaaaa, which is not the newest")
 
 
+@pytest.mark.parametrize(
+    ("words", "lacks"),
+    [(["deepfool"], "adversarial distances"), (["egl", "-O", "scope=network"], "gradient lengths")],
+)
+def test_signals_that_only_candidates_have_are_not_called_scores(
+    scored_pool: Build, words: list[str], lacks: str
+) -> None:
+    """All images are scored, `score` would change nothing; ten times k of them are candidates."""
+    pool = scored_pool(probabilities(), signals={"embeddings": vectors()}, kind="trained")
+    asked = ["select", "--explain", named(0), "-k", "5", "--strategy", *words, str(pool.pool)]
+    done = CliRunner().invoke(app, asked)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert f"error: 50 candidates lack {lacks}\n" in done.stderr
+    assert "hint: select computes them, but not with --dry-run or --explain" in done.stderr
+
+
 class TestWhatTheListHides:
     """A labelled neighbour lies in a folder that is often called like its class: it tells a guess."""
 
