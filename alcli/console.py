@@ -6,13 +6,16 @@ Names of files and classes are printed as text, never as Rich markup: `cats[bold
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
-from alcli.errors import AlcliError
+from alcli.errors import AlcliError, CannotWrite
 from alcli.progress import Advance
 
 if TYPE_CHECKING:
@@ -21,6 +24,58 @@ if TYPE_CHECKING:
 PLAIN_EVERY_S = 30.0
 _SHOWN = 10
 _WIDE = 240
+
+
+class _Data(io.FileIO):
+    """Standard output: what cannot be written is a failure like any other."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            discard(self.fileno())
+            why = "it is closed" if error.errno == errno.EBADF else error.strerror
+            raise CannotWrite(
+                f"cannot write to standard output: {why}", hint="send it elsewhere, such as to a file: > FILE"
+            ) from error
+
+
+class _Messages(io.FileIO):
+    """Standard error: a message that nobody can get is no reason to stop."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def guard_streams() -> None:
+    """Let standard output fail in words where it is full or closed, and standard error be silent there."""
+    # A closed one's number would go to the next file that is opened, and what is printed into that file.
+    while (spare := os.open(os.devnull, os.O_RDONLY)) <= 2:
+        pass
+    os.close(spare)
+    sys.stdout = _stream(_Data(1, "wb", closefd=False), sys.stdout, "strict")
+    sys.stderr = _stream(_Messages(2, "wb", closefd=False), sys.stderr, "backslashreplace")
+    sys.stderr.reconfigure(line_buffering=True)  # as Python's own, whatever it goes to
+
+
+def _stream(raw: io.FileIO, before: TextIO | None, errors: str) -> io.TextIOWrapper:
+    """Return a text stream in the encoding of the one before, which is None where it was closed."""
+    encoding, errors = (before.encoding, before.errors or errors) if before else ("utf-8", errors)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding=encoding, errors=errors, line_buffering=raw.isatty()
+    )
+
+
+def discard(descriptor: int) -> None:
+    """Let what is still buffered for a stream go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def listen(*, quiet: bool, verbose: bool) -> None:

@@ -30,15 +30,18 @@ CLOSED_PIPE = 141
 
 
 class _Group(TyperGroup):
+    def main(self, *args: Any, **settings: Any) -> Any:
+        try:
+            return super().main(*args, **settings)
+        except AlcliError as failure:
+            console.error(failure)
+            sys.exit(failure.exit_code)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except AlcliError as failure:
-            console.error(failure)
-            raise typer.Exit(failure.exit_code) from None
-        except BrokenPipeError:
-            # Whoever read our output has what they wanted; what is still buffered goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:  # whoever read our output has what they wanted
+            console.discard(sys.stdout.fileno())
             raise typer.Exit(CLOSED_PIPE) from None
 
 
@@ -87,4 +90,5 @@ def run() -> None:
     gc.set_threshold(100_000, 20, 50)  # commands make millions of objects and hardly a cycle
     # Decoding and the network share the cores: threads that spin while they wait take them from the other.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    console.guard_streams()
     app()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,53 @@ def test_ctrl_c_ends_with_130_and_leaves_nobody_behind(pool: Path, verb: str) ->
     assert (pool / "metadata.parquet").read_bytes() == before
     with pytest.raises(ProcessLookupError):
         os.killpg(running.pid, 0)
+
+
+class TestStreamsThatCannotBeWritten:
+    """Through the shell, as people redirect them."""
+
+    @pytest.fixture
+    def said(self, pool: Path) -> Callable[[str], tuple[int, str, str]]:
+        def run(line: str) -> tuple[int, str, str]:
+            program = f"{sys.executable} -m alcli {line.format(pool=pool)}"
+            done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=False)
+            return done.returncode, done.stdout, done.stderr
+
+        return run
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "select -q -s random -k 3 -o - {pool} >/dev/full",
+            "select -q -s random -k 3 -o - --format parquet {pool} >/dev/full",
+            "select -q -s random -k 3 --json {pool} >/dev/full",
+            "select -q -s random -k 3 -o - {pool} >&-",
+            "status {pool} >/dev/full",
+            "status {pool} >&-",
+            "--version >/dev/full",
+            "--help >/dev/full",
+        ],
+    )
+    def test_standard_output(self, said: Callable[[str], tuple[int, str, str]], line: str) -> None:
+        why = "it is closed" if ">&-" in line else "No space left on device"
+        code, out, err = said(line)
+        assert (code, out) == (2, "")
+        first, *more = err.splitlines()
+        assert first == f"error: cannot write to standard output: {why}"
+        assert all(other.startswith("hint: ") for other in more)
+
+    @pytest.mark.parametrize("where", ["2>&-", "2>/dev/full", "<&- 2>&-"])
+    def test_standard_error_has_messages_only(
+        self, said: Callable[[str], tuple[int, str, str]], where: str
+    ) -> None:
+        code, out, err = said(f"select -s random -k 3 -o - {{pool}} {where}")
+        assert (code, err) == (0, "")
+        assert len(out.splitlines()) == 4
+
+    @pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
+    def test_a_failure_has_its_code_all_the_same(
+        self, said: Callable[[str], tuple[int, str, str]], where: str
+    ) -> None:
+        assert said(f"select -k 0 {{pool}} {where}") == (2, "", "")
+        assert said(f"score {{pool}} {where}") == (3, "", "")
+        assert said(f"nonsense {where}") == (2, "", "")
