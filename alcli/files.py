@@ -9,7 +9,7 @@ import json
 import os
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -161,6 +161,25 @@ def write_json(path: Path, value: Any, *, flush: bool = True) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file that `write_json` wrote."""
     return json.loads(path.read_bytes())
+
+
+def read_record(path: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
+    """Read a JSON object that `write_json` wrote.
+
+    Args:
+        path: The file.
+        needed: Its keys that everything relies on.
+
+    Raises:
+        ValueError: It is no JSON, or lacks a key.
+        TypeError: It is no object.
+    """
+    record = read_json(path)
+    if not isinstance(record, dict):
+        raise TypeError("it is no JSON object")
+    if missing := [name for name in needed if name not in record]:
+        raise ValueError(f"it lacks {', '.join(missing)}")
+    return record
 
 
 def append_line(path: Path, line: str) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RECORD = "model.json"
 CLASSIFIER = "classifier.safetensors"
 LEARNED = "learned.npy"
+_NEEDED = ("id", "kind", "classes")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def all_models(project: Project) -> list[ModelRecord]:
 
 def _read(path: Path) -> ModelRecord:
     try:
-        return ModelRecord(path.parent, dict(files.read_json(path)))
+        return ModelRecord(path.parent, files.read_record(path, _NEEDED))
     except (OSError, ValueError, TypeError) as error:
         raise InputRejected(
             f"{path} cannot be read: {error}",

@@ -22,6 +22,7 @@ from alcli.manifest import Manifest
 from alcli.project import ROUND_RECORD, Project
 
 RECORD = ROUND_RECORD
+_NEEDED = ("round", "strategy", "request", "model", "counts", "audit")
 LISTING = "selection.csv"
 TABLE = "selection.parquet"
 STOP_SET = "stop_set.parquet"
@@ -152,8 +153,9 @@ def read(project: Project, number: int) -> Round:
     folder = project.round_folder(number)
     try:
         (folder / LISTING).stat()
-        return Round(folder, dict(files.read_json(folder / RECORD)), pq.read_table(folder / TABLE))
-    except (OSError, ValueError) as error:
+        about = files.read_record(folder / RECORD, _NEEDED)
+        return Round(folder, about, pq.read_table(folder / TABLE))
+    except (OSError, ValueError, TypeError) as error:
         raise StepMissing(
             f"the record of round {number} in {folder} cannot be read: {error}",
             hint=f"{project.command('select', '--replace')} withdraws the open rounds and selects anew",
@@ -174,8 +176,8 @@ def about(project: Project, number: int) -> dict[str, Any]:
     What only looks back, such as an old estimate, must not stop for it.
     """
     try:
-        return dict(files.read_json(project.round_folder(number) / RECORD))
-    except (OSError, ValueError):
+        return files.read_record(project.round_folder(number) / RECORD)
+    except (OSError, ValueError, TypeError):
         return {}
 
 

@@ -74,7 +74,7 @@ class SignalStore:
         if not self:
             raise StepMissing(f"no signals in {self.folder}", hint="alcli score POOL")
         try:
-            return dict(files.read_json(self.folder / RECORD))
+            return files.read_record(self.folder / RECORD, ["signals"])
         except (ValueError, TypeError) as error:
             raise InputRejected(
                 f"{self.folder / RECORD} cannot be read: {error}",

@@ -209,6 +209,17 @@ def test_a_damaged_file_is_named_with_a_way_out(
     assert run("-o", tmp_path / "page.html", pool).exit_code == 0
 
 
+@pytest.mark.parametrize("content", ["{}", "[]", "[1]", "3", '{"id": "0001-aaaaaa", "kind": "external"}'])
+@pytest.mark.parametrize("damaged", ["models/0001-aaaaaa/model.json", "signals/0001-aaaaaa/signals.json"])
+def test_json_of_another_shape_is_damaged_too(pool: Path, tmp_path: Path, damaged: str, content: str) -> None:
+    path = pool / ".alcli" / damaged
+    path.write_text(content)
+    for done in (run("-o", tmp_path / "page.html", pool), run("--replace", pool, command="select")):
+        assert (done.exit_code, done.stdout) == (5, "")
+        assert f"error: {path} cannot be read: " in done.stderr
+        assert f"hint: rm -r {path.parent}" in done.stderr
+
+
 def test_what_only_a_new_round_would_compute_is_not_asked_for_while_one_is_open(
     scored_pool: Callable[..., Project], tmp_path: Path
 ) -> None:

@@ -287,6 +287,22 @@ def test_settings_come_from_the_file_and_the_environment(pool: Path, monkeypatch
     assert "3 of 38 queryable images by entropy" in run("-n", pool).stderr
 
 
+@pytest.mark.parametrize("content", ["{", "{}", "[]", "[1]", "3"])
+def test_a_damaged_record_of_an_open_round_is_named_with_a_way_out(pool: Path, content: str) -> None:
+    assert run("-k", "2", pool).exit_code == 0
+    folder = pool / ".alcli" / "rounds" / "0001"
+    (folder / "selection.json").write_text(content)
+    for words in (["-k", "2"], ["-k", "2", "--explain", "img-0003.jpg"]):
+        done = run(*words, pool)
+        assert (done.exit_code, done.stdout) == (3, "")
+        assert f"error: the record of round 1 in {folder} cannot be read: " in done.stderr
+        assert "--replace" in done.stderr
+    assert CliRunner().invoke(app, ["status", str(pool)]).exit_code == 0
+    page = ["report", "--map", "none", "-o", str(pool.parent / "page.html"), str(pool)]
+    assert CliRunner().invoke(app, page).exit_code == 0
+    assert run("-k", "2", "--replace", pool).exit_code == 0
+
+
 def test_a_closed_pipe_ends_quietly(scored_pool: Build) -> None:
     pool = scored_pool(np.random.default_rng(0).dirichlet(np.ones(3), 9_000)).pool
     program = f"{sys.executable} -m alcli select -q -k 100% -o - {pool} | head -1; echo ${{PIPESTATUS[0]}}"
