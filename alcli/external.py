@@ -85,7 +85,8 @@ def take_in(project: Project, path: Path, *, classes: Sequence[str] | None = Non
 
     Raises:
         InputRejected: The file is not Parquet, has no known signal, names an unknown image or one twice, or a
-            row is not finite, empty, of another length than the others, out of range, or not a distribution.
+            row is not finite or cannot be kept, empty, of another length than the others, out of range, or not a
+            distribution.
             Nothing is changed.
     """
     with ledger.writing(project, "score"):
@@ -236,27 +237,53 @@ class _Reader:
 
     def _finite(self, name: str, values: NDArray[np.float64], keys: NDArray[np.uint64]) -> NDArray[Any]:
         """Return values in the type that they are kept in."""
-        kept: NDArray[Any] = values
-        if np.isfinite(values).all():
-            with np.errstate(over="ignore"):  # too large for its type is not finite, and said below
-                kept = values.astype(_KNOWN[name][1])
-        fine = np.isfinite(kept).reshape(len(kept), -1).all(axis=1)
-        if not fine.all():
+        wrong = ~_by_row(np.isfinite(values)).all(axis=1)
+        if wrong.any():
             raise InputRejected(
-                f"{self.path}: {name} is not finite in {int((~fine).sum())} rows",
-                details=self._names(keys[~fine]),
+                f"{self.path}: {name} is not finite in {int(wrong.sum())} rows",
+                details=self._names(keys[wrong]),
             )
+        with np.errstate(over="ignore"):  # said below
+            kept: NDArray[Any] = values.astype(_KNOWN[name][1])
+        if kept.dtype.kind == "f":
+            self._check_kept(name, values, kept, keys)
         return kept
+
+    def _check_kept(
+        self, name: str, values: NDArray[np.float64], kept: NDArray[Any], keys: NDArray[np.uint64]
+    ) -> None:
+        """Refuse rows that are fine in the file, and not in the type that they are kept in."""
+        limits = np.finfo(kept.dtype)
+        wrong = ~_by_row(np.isfinite(kept)).all(axis=1)
+        why = f"are beyond {limits.max:g}, the largest number that {kept.dtype} keeps"
+        if name.endswith("embeddings") and not wrong.any():
+            wrong = _by_row(values).any(axis=1) & ~_by_row(kept).any(axis=1)
+            why = f"become 0 in {kept.dtype}, which keeps nothing below {limits.smallest_subnormal:.2g}"
+        if wrong.any():
+            raise InputRejected(
+                f"{self.path}: {name} of {int(wrong.sum())} rows {why}",
+                hint="scale the column, for example divide it by its largest norm",
+                details=self._names(keys[wrong]),
+            )
 
     def _in_range(self, name: str, values: NDArray[Any], keys: NDArray[np.uint64]) -> NDArray[Any]:
         """Return values in their range: what is outside by no more than rounding is set to its end."""
         low, high = _RANGES[name]
+        said, hint = f"is not from {low} to {high}" if np.isfinite(high) else f"is below {low}", None
+        if name == "entropy" and self.classes:
+            high = np.log(len(self.classes))
+            said = f"is not from {low} to {high:.4g}, the logarithm of {len(self.classes)} classes"
+            hint = (
+                "entropies are natural logarithms; alcli score --from FILE --classes a,b,c names the classes in "
+                "the model's order"
+            )
         slack = uncertainty.SUM_TOLERANCE
         wrong = (values < low - slack) | (values > high + slack)
         if wrong.any():
-            said = f"is not from {low} to {high}" if np.isfinite(high) else f"is below {low}"
             raise InputRejected(
-                f"{self.path}: {name} of {int(wrong.sum())} rows {said}", details=self._names(keys[wrong])
+                f"{self.path}: {name} of {int(wrong.sum())} rows {said}",
+                hint=hint,
+                details=self._names(keys[wrong]),
             )
         return values.clip(low, high)
 
@@ -277,11 +304,11 @@ class _Reader:
                 f"{self.path}: {name} has {width} classes, the pool has {len(self.classes)}",
                 hint="alcli score --from FILE --classes a,b,c names them in the model's order",
             )
-        sums = values.sum(axis=-1, dtype=np.float64).reshape(len(values), -1)
+        sums = _by_row(values.sum(axis=-1, dtype=np.float64))
         slack = uncertainty.SUM_TOLERANCE
         if values.dtype == np.float16:
             slack += width * uncertainty.SMALLEST_FLOAT16
-        wrong = (np.abs(sums - 1) > slack).any(axis=1) | (values < 0).reshape(len(values), -1).any(axis=1)
+        wrong = (np.abs(sums - 1) > slack).any(axis=1) | _by_row(values < 0).any(axis=1)
         if wrong.any():
             raise InputRejected(
                 f"{self.path}: {name} of {int(wrong.sum())} rows are not in [0, 1] with sum 1",
@@ -304,6 +331,11 @@ class _Reader:
     def _names(self, keys: NDArray[np.uint64]) -> list[str]:
         rows = np.flatnonzero(np.isin(self.manifest.keys, keys))
         return [str(name) for name in self.manifest.strings("file_name", rows)]
+
+
+def _by_row(values: NDArray[Any]) -> NDArray[Any]:
+    """Return values with one axis after the rows."""
+    return values.reshape(len(values), -1)
 
 
 def _class_names(path: Path, said: bytes) -> list[str]:

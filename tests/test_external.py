@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from alcli import external, ledger, models
 from alcli.errors import InputRejected
+from alcli.main import app
 from alcli.manifest import Manifest
 from alcli.project import Project
 from alcli.signals import SignalStore
+from typer.testing import CliRunner
 
 NAMES = [f"u/{number}.png" for number in range(6)]
 
@@ -103,7 +105,7 @@ LOGITS = [[2.0, -1.0]] * 6
     ("columns", "message", "detail"),
     [
         pytest.param(outputs(probabilities=NAN), "not finite in 1 rows", "u/1.png", id="nan"),
-        pytest.param(outputs(embeddings=[[1e9]] + [[1.0]] * 5), "not finite", "u/0.png", id="overflows float16"),
+        pytest.param(outputs(embeddings=[[1e9]] + [[1.0]] * 5), "are beyond 65504", "u/0.png", id="overflows float16"),
         pytest.param(outputs(probabilities=LOGITS), "are not in", "u/0.png", id="logits"),
         pytest.param(outputs(probabilities=[[0.5, 0.505]] * 6), "are not in", "u/0.png", id="sum"),
         pytest.param(outputs(prediction=[0, 1, 2, 0, 1, 0]), "prediction of 1 rows is no", "u/2.png", id="class"),
@@ -113,7 +115,7 @@ LOGITS = [[2.0, -1.0]] * 6
         pytest.param(outputs(confidence=[1, -0.1, 1, 0, 1, 1]), "confidence of 1 rows is not from 0", "u/1.png", id="unsure"),
         pytest.param(outputs(confidence=[1, 1, 1, NONE, 1, 1]), "confidence is not finite in 1 rows", "u/3.png", id="none"),
         pytest.param(outputs(margin=[1, 1, 1, 1.5, 1, 1]), "margin of 1 rows is not from 0 to 1", "u/3.png", id="margin"),
-        pytest.param(outputs(entropy=[1, 1, 1, 3, 1, -1]), "entropy of 1 rows is below 0", "u/5.png", id="entropy"),
+        pytest.param(outputs(entropy=[0, 0, 0, 0, 0, -1]), "entropy of 1 rows is not from 0", "u/5.png", id="entropy"),
         pytest.param(outputs(gradient_lengths=[1, 1, 1, 3, 1, -1]), "of 1 rows is below 0", "u/5.png", id="length"),
         pytest.param(outputs(adversarial_distances=[-1, 1, 1, 3, 1, 1]), "of 1 rows is below 0", "u/0.png", id="distance"),
         pytest.param(outputs(embeddings=EMPTY), "embeddings of 6 rows are empty", "u/0.png", id="no embeddings"),
@@ -135,6 +137,45 @@ def test_a_bad_file_is_rejected_and_leaves_nothing(
     assert detail is None or failure.value.details[0] == detail
     assert models.all_models(pool) == []
     assert not list(pool.signals.glob("*"))
+
+
+@pytest.mark.parametrize("name", ["embeddings", "triplet_embeddings"])
+@pytest.mark.parametrize(
+    ("factor", "told"),
+    [
+        (1e5, "{name} of 1 rows are beyond 65504, the largest number that float16 keeps"),
+        (1e-9, "{name} of 1 rows become 0 in float16, which keeps nothing below 6e-08"),
+    ],
+)
+def test_embeddings_that_float16_does_not_keep(
+    pool: Project, tmp_path: Path, name: str, factor: float, told: str
+) -> None:
+    """The numbers are fine: what is kept of them is said, and what to do. A row of zeros is one in the file."""
+    points = np.eye(6)[:, :3]
+    points[1] *= factor
+    columns = outputs(**{name: points.tolist()})
+    command = ["score", "--from", str(write(tmp_path / "o.parquet", columns)), str(pool.pool)]
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, done.stdout) == (5, "")
+    assert done.stderr.splitlines() == [
+        f"error: {tmp_path / 'o.parquet'}: {told.format(name=name)}",
+        f"  {NAMES[1]}",
+        "hint: scale the column, for example divide it by its largest norm",
+    ]
+    assert not pool.models.exists()
+
+
+def test_an_entropy_that_so_many_classes_cannot_have(pool: Project, tmp_path: Path) -> None:
+    """Two classes have at most ln 2 = 0.6931: in bits it would be 1."""
+    command = ["score", str(pool.pool), "--from", str(tmp_path / "o.parquet")]
+    columns = {"file_name": NAMES, "entropy": [0.0, 0.1, 0.2, 0.3, 0.6931472, 1.0]}
+    write(tmp_path / "o.parquet", columns)
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 5
+    assert "entropy of 1 rows is not from 0 to 0.6931, the logarithm of 2 classes" in done.stderr
+    assert f"  {NAMES[5]}\n" in done.stderr
+    assert "hint: entropies are natural logarithms; alcli score --from FILE --classes a,b,c" in done.stderr
+    assert CliRunner().invoke(app, [*command, "--classes", "cat,dog,cow"]).exit_code == 0
 
 
 @pytest.mark.parametrize(
