@@ -15,7 +15,7 @@ from typing import Any
 
 import filelock
 
-from alcli import files, manifest
+from alcli import files, manifest, verdict
 from alcli.errors import LockHeld, UsageError
 from alcli.images.album import Album, Decoders
 from alcli.progress import Progress, silent
@@ -103,6 +103,9 @@ def simulate(
     compared = [*methods, *_earlier(output)]
     for picture in pictures:
         picture.check(compared, experiment.rounds)
+    names = {method.name for method in compared}
+    if few := verdict.foresee(names, len({*seeds, *results.distinct(output, "seed")})):
+        logger.warning("%s", few)
     if dry_run:
         return SimulationReport(output, {}, [])
     with _alone(folder):
@@ -128,7 +131,7 @@ def simulate(
 
 def _earlier(output: Path) -> Iterator[Method]:
     """Yield the methods that the table has already."""
-    for name in results.methods(output):
+    for name in results.distinct(output, "method"):
         with contextlib.suppress(UsageError):  # the reference, or what is no method any more
             yield Method.parse(name)
 

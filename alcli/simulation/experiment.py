@@ -134,7 +134,7 @@ def ground(project: Project, manifest: Manifest, experiment: Experiment) -> Mani
     if not test.any():
         raise StepMissing(
             "there are no labelled test images to measure accuracy on",
-            hint="--test-fraction 0.2, or alcli init --test DIR",
+            hint=f"--test-fraction 0.2, or {project.command('init', '--test', 'DIR')}",
         )
     _require_two_classes(project, manifest, known & ~test)
     kept = np.flatnonzero(known)

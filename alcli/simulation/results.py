@@ -73,12 +73,12 @@ def read(path: Path) -> tuple[dict[str, list[Any]], dict[str, Any]]:
     return found.to_pydict(), experiment
 
 
-def methods(path: Path) -> list[str]:
-    """Return the names of the methods that a table has, in its order; none where it is not there yet."""
+def distinct(path: Path, column: str) -> list[Any]:
+    """Return the methods or seeds that a table has, in its order; none where it is not there yet."""
     if not path.exists():
         return []
     columns, _ = read(path)
-    return list(dict.fromkeys(columns["method"]))
+    return list(dict.fromkeys(columns[column]))
 
 
 def require_same(path: Path, experiment: dict[str, Any]) -> None:

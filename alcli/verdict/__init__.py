@@ -8,8 +8,18 @@ of a curve is the last one, never the best. One method, `all labels`, is a line 
 from __future__ import annotations
 
 from alcli.verdict.comparing import BASELINE
-from alcli.verdict.judging import MethodVerdict, Reference, Verdict, judge
+from alcli.verdict.judging import MethodVerdict, Reference, Verdict, foresee, judge
 from alcli.verdict.runs import METRICS, REFERENCE
 from alcli.verdict.tabulating import table
 
-__all__ = ["BASELINE", "METRICS", "REFERENCE", "MethodVerdict", "Reference", "Verdict", "judge", "table"]
+__all__ = [
+    "BASELINE",
+    "METRICS",
+    "REFERENCE",
+    "MethodVerdict",
+    "Reference",
+    "Verdict",
+    "foresee",
+    "judge",
+    "table",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,11 +120,21 @@ def baseline_of(method: str, runs: Mapping[str, Runs]) -> str | None:
     A baseline without a complete seed is none. What spends no labels is best compared with the same trick on
     images drawn at random. Where nothing is compared with `random+suffix`, it is a method like any other.
     """
+    return _baseline_among(method, runs, complete=[name for name in runs if runs[name].seeds])
+
+
+def with_baseline(methods: Collection[str]) -> int:
+    """Return how many of these methods are compared with another one, if all of them are complete in the end."""
+    baselines = {name: _baseline_among(name, methods, complete=methods) for name in methods}
+    return sum(baseline not in (None, name) for name, baseline in baselines.items())
+
+
+def _baseline_among(method: str, methods: Collection[str], *, complete: Collection[str]) -> str | None:
     strategy, plus, suffix = method.partition("+")
     same = f"{BASELINE}{plus}{suffix}"
-    alone = not any(name != same and name.partition("+")[2] == suffix for name in runs)
+    alone = not any(name != same and name.partition("+")[2] == suffix for name in methods)
     for name in (BASELINE, same) if strategy == BASELINE and alone else (same, BASELINE):
-        if name in runs and runs[name].seeds:
+        if name in complete:
             return name
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from alcli.verdict.runs import METRICS, REFERENCE, LeftOut, Runs
 from alcli.verdict.words import Finding
 
 LEAST_LEVEL, GREATEST_LEVEL = 0.5, 0.999
+_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Verdict:
 
 
 def judge(
-    columns: Mapping[str, Sequence[Any]], *, metric: str = "accuracy", level: float = 0.95, seed: int = 0
+    columns: Mapping[str, Sequence[Any]], *, metric: str = "accuracy", level: float = _LEVEL, seed: int = 0
 ) -> Verdict:
     """Judge a simulation, also one that was interrupted or in which seeds failed.
 
@@ -127,7 +128,7 @@ def judge(
     by_method = runs.read(columns, metric)
     found = comparing.compare(by_method, level=level, seed=seed)
     count = sum(isinstance(one, Comparison) for one in found.values())
-    alpha = round(1 - level, 12)
+    alpha = _alpha(level)
     methods = tuple(
         _method(name, one, found.get(name), comparisons=count, alpha=alpha, level=level)
         for name, one in by_method.items()
@@ -146,6 +147,21 @@ def judge(
         ),
         notes=(*words.wrong_on_purpose(columns), *words.notes(by_method, found)),
     )
+
+
+def foresee(methods: Collection[str], seeds: int, *, level: float = _LEVEL) -> str | None:
+    """Return a sentence where so few seeds could show no difference, to be told before they run; else None.
+
+    Args:
+        methods: Names of all methods, `random` among them.
+        seeds: How many each will have.
+        level: As for `judge`.
+    """
+    return words.too_few_seeds(methods, seeds, _alpha(level))
+
+
+def _alpha(level: float) -> float:
+    return round(1 - level, 12)
 
 
 def _method(

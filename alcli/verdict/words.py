@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from alcli.verdict import figures, permutation
-from alcli.verdict.comparing import BASELINE, Comparison
+from alcli.verdict.comparing import BASELINE, Comparison, with_baseline
 from alcli.verdict.curves import Point
 from alcli.verdict.runs import Runs
 
@@ -84,6 +84,24 @@ def _enough(comparisons: int, alpha: float) -> str:
     return f"at least {seeds} are needed for {methods} (--seeds {seeds})"
 
 
+def too_few_seeds(methods: Collection[str], seeds: int, alpha: float) -> str | None:
+    """Return a sentence where that many seeds could show no difference, however large; None where they could.
+
+    Args:
+        methods: Names of all methods, baselines among them.
+        seeds: Of each.
+        alpha: A corrected p of at most this makes a difference real.
+    """
+    compared = with_baseline(methods)
+    needed = permutation.seeds_needed(compared, alpha) if compared else 0
+    if seeds >= needed:
+        return None
+    return (
+        f"with {figures.counted(seeds, 'seed')} no difference can be shown real between {len(methods)} methods; "
+        f"{needed} can (--seeds {needed})"
+    )
+
+
 def _saved(found: Comparison, alpha: float) -> str:
     """Return what a better method saves; of no other is a saving claimed."""
     saving = found.saving
@@ -113,6 +131,8 @@ def overall(findings: Mapping[str, Finding], compared: Mapping[str, Comparison],
         alpha: A corrected p of at most this makes a difference real.
     """
     if not compared:
+        if list(findings.values()) == ["baseline"]:
+            return f"Nothing is compared: {BASELINE} is the only method."
         if "baseline" in findings.values():
             return "Nothing is compared: no method has a baseline with which it shares seeds and rounds."
         hint = "" if BASELINE in findings else f"; add --method {BASELINE}"

@@ -776,3 +776,48 @@ def test_several_at_once_give_the_same_table(labelled_pool: Path, tmp_path: Path
 
 def _never(*given: object, **how: object) -> object:
     raise AssertionError("nothing should be trained")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["-m", "margin"], "with 5 seeds no difference can be shown real between 2 methods; 6 can (--seeds 6)"),
+        (
+            ["-m", "margin", "-m", "badge", "--seeds", "1"],
+            "with 1 seed no difference can be shown real between 3 methods; 7 can (--seeds 7)",
+        ),
+        (["-m", "margin", "--seeds", "6"], None),
+        (["-m", "margin", "-m", "badge", "-m", "entropy", "--seeds", "7"], None),  # README: three need 7
+        (["-m", "random+mixup", "-m", "margin+mixup", "-m", "margin", "--seeds", "6"],
+            "with 6 seeds no difference can be shown real between 4 methods; 7 can (--seeds 7)"),
+        ([], None),  # nothing is compared
+    ],
+)  # fmt: skip
+def test_too_few_seeds_are_told_before_anything_runs(
+    labelled_pool: Path, given: list[str], told: str | None
+) -> None:
+    """By hand: the smallest p of S seeds is 2 / 2^S, and Holm multiplies it by the methods beside their baseline."""
+    few = ["--initial", "6", "--batch", "6", "--rounds", "1", "--epochs", "1"]
+    done = simulate(*few, *given, "--dry-run", labelled_pool)
+    assert done.exit_code == 0, done.stderr
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert warnings == ([f"warning: {told}"] if told else [])
+
+
+def test_seeds_of_the_table_count(labelled_pool: Path, tmp_path: Path) -> None:
+    """Seed 0 is there, six more are to be added: seven are enough for three methods."""
+    path = tmp_path / "table.parquet"
+    methods = ["-m", "margin", "-m", "entropy"]
+    done = simulate(*ONE, *methods, "-o", path, labelled_pool)
+    assert done.stderr.count("no difference can be shown real") == 1
+    more = [*ONE, "--seed", "1", "--seeds", "6", "-m", "margin", "-o", path, "--dry-run", labelled_pool]
+    assert "no difference" not in simulate(*more).stderr
+    del more[more.index("--seed") : more.index("--seed") + 2]
+    assert "with 6 seeds no difference can be shown real between 3 methods" in simulate(*more).stderr
+
+
+def test_the_hint_for_a_missing_test_split_names_the_pool(tmp_path: Path) -> None:
+    pool = make_pool(tmp_path / "a pool", test=0)
+    done = simulate(*ONE, pool)
+    assert done.exit_code == 3
+    assert f"hint: --test-fraction 0.2, or alcli init --test DIR '{pool}'\n" in done.stderr

@@ -108,7 +108,10 @@ OVERALL = {
         "random": [RANDOM] * 8, "margin": [MARGIN] * 8, "kcenter": [WORSE] * 2,
     },
     "Nothing is compared: `random` has no complete seed here; add --method random.": {"margin": [MARGIN] * 8},
-    "Nothing is compared: no method has a baseline with which it shares seeds and rounds.": {"random": [RANDOM]},
+    "Nothing is compared: random is the only method.": {"random": [RANDOM]},
+    "Nothing is compared: no method has a baseline with which it shares seeds and rounds.": {
+        "random": [RANDOM], "margin": [RANDOM[:1]],
+    },
     "Better than random: margin; not compared: dal.": {
         "random": [RANDOM] * 8, "margin": [MARGIN] * 8, "dal": [RANDOM[:1]] * 8,
     },
