@@ -58,7 +58,7 @@ def guard_streams() -> None:
     """Let standard output fail in words where it is full or closed, and standard error be silent there."""
     # A closed one's number would go to the next file that is opened, and what is printed into that file.
     while (spare := os.open(os.devnull, os.O_RDONLY)) <= 2:
-        pass
+        os.set_inheritable(spare, True)  # child processes lack it otherwise
     os.close(spare)
     sys.stdout = _stream(_Data(1, "wb", closefd=False), sys.stdout, "strict")
     sys.stderr = _stream(_Messages(2, "wb", closefd=False), sys.stderr, "backslashreplace")

@@ -241,6 +241,9 @@ class TestStreamsThatCannotBeWritten:
         assert (code, err) == (0, "")
         assert len(out.splitlines()) == 4
 
+    def test_decoding_processes_start_without_it(self, said: Callable[[str], tuple[int, str, str]]) -> None:
+        assert said("train --epochs 1 --workers 1 {pool} 2>&-")[::2] == (0, "")
+
     @pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
     def test_a_failure_has_its_code_all_the_same(
         self, said: Callable[[str], tuple[int, str, str]], where: str
