@@ -32,8 +32,10 @@ class Lacking:
                 f"{len(self.rows)} candidates lack {self.signal.replace('_', ' ')}",
                 hint="select computes them, but not with --dry-run or --explain",
             )
+        source = self.chooser.source
+        given = ("--from", "OUTPUTS.parquet") if source.record and source.record.external else ()
         return StepMissing(
-            f"{len(self.rows)} images have no signals yet", hint=self.chooser.source.project.command("score")
+            f"{len(self.rows)} images have no signals yet", hint=source.project.command("score", *given)
         )
 
 

@@ -240,6 +240,16 @@ def test_signals_that_only_candidates_have_are_not_called_scores(
     assert "hint: select computes them, but not with --dry-run or --explain" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("kind", "way"), [("trained", "score "), ("external", "score --from OUTPUTS.parquet ")]
+)
+def test_who_scores_is_who_made_the_model(scored_pool: Build, kind: str, way: str) -> None:
+    pool = scored_pool(probabilities(), order=np.arange(50), kind=kind)
+    done = CliRunner().invoke(app, ["select", "--explain", named(0), str(pool.pool)])
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert f"10 images have no signals yet\nhint: alcli {way}{pool.pool}\n" in done.stderr
+
+
 class TestWhatTheListHides:
     """A labelled neighbour lies in a folder that is often called like its class: it tells a guess."""
 
