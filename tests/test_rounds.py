@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from alcli import rounds
+from alcli import identity, rounds
 from alcli.choosing import audit_draw
 from alcli.errors import StepMissing
+from alcli.manifest import Manifest
 from alcli.project import Project
 from scipy.stats import binomtest, chisquare
 
@@ -26,6 +27,20 @@ def test_a_lost_record_cannot_be_read(pool: Project) -> None:
     with pytest.raises(StepMissing, match="round 1") as failure:
         rounds.read(pool, 1)
     assert "--replace" in str(failure.value.hint)
+
+
+def test_rows_are_those_that_a_dictionary_finds() -> None:
+    """Also of ids that are asked for twice, that are not there, or where nothing is there at all."""
+    names = [f"{name}.png" for name in "qwertzuiop"]
+    manifest = Manifest.build({"file_name": names, "size": [1] * 10, "mtime_ns": [1] * 10}, [])
+    where = {name: row for row, name in enumerate(manifest.strings("alcli_id"))}
+    ids = identity.alcli_ids(["o.png", "a.png", "q.png", "o.png"])
+    found = rounds.rows_of(manifest, ids)
+    assert found.tolist() == [where.get(name, -1) for name in ids]
+    assert found[1] == -1
+    assert rounds.rows_of(manifest, []).tolist() == []
+    empty = Manifest.build({"file_name": [], "size": [], "mtime_ns": []}, [])
+    assert rounds.rows_of(empty, ids).tolist() == [-1] * 4
 
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 7), (7, 7), (1, 7), (380, 400), (0, 1), (1, 1)])
