@@ -152,7 +152,7 @@ def _told(done: ImportReport, *, dry_run: bool) -> str:
         "declined": done.skipped,
         "not answered": done.unanswered,
         "in val or test": done.held_out,
-        "that no round asks about": done.unsent,
+        "not asked for": done.unsent,
     }
     told = [f"{'would label' if dry_run else 'labelled'} {done.labelled} images"]
     told += [f"{count} {what}" for what, count in counts.items() if count]
